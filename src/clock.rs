@@ -1,0 +1,83 @@
+//! Time as a value: a monotonic instant, a wall-clock instant, and the pair of them.
+//!
+//! This is the only file that reads the operating system's clock. The decision core never calls [`Clock`]; it is handed
+//! a [`Now`].
+
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+
+/// Microseconds since the process started. Never goes back; all timers, rates and windows use it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Mono(pub u64);
+
+impl Mono {
+    /// The instant `duration` later; saturates.
+    #[must_use]
+    pub fn after(self, duration: Duration) -> Self {
+        Self(self.0.saturating_add(u64::try_from(duration.as_micros()).unwrap_or(u64::MAX)))
+    }
+
+    /// Microseconds from `earlier` to `self`, 0 when `earlier` is later.
+    #[must_use]
+    pub fn since_us(self, earlier: Self) -> u64 {
+        self.0.saturating_sub(earlier.0)
+    }
+}
+
+/// Milliseconds since 1970-01-01T00:00:00Z. May jump; used for what is stored and for what people and peers read.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Unix(pub u64);
+
+impl Unix {
+    /// Whole seconds, as stored in compact records. Good until the year 2106.
+    #[must_use]
+    pub fn seconds(self) -> u32 {
+        u32::try_from(self.0 / 1000).unwrap_or(u32::MAX)
+    }
+
+    /// The instant `duration` later; saturates.
+    #[must_use]
+    pub fn after(self, duration: Duration) -> Self {
+        Self(self.0.saturating_add(u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)))
+    }
+}
+
+/// The present, as handed to everything that decides.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Now {
+    /// For timers and rates.
+    pub mono: Mono,
+    /// For records and peers.
+    pub unix: Unix,
+}
+
+/// Reads the operating system's clock. Owned by the I/O rim only.
+#[derive(Clone, Copy, Debug)]
+pub struct Clock {
+    origin: Instant,
+}
+
+impl Clock {
+    /// Starts counting [`Mono`] at zero.
+    #[must_use]
+    #[expect(clippy::disallowed_methods, reason = "the one place that reads the clock")]
+    pub fn start() -> Self {
+        Self { origin: Instant::now() }
+    }
+
+    /// The present.
+    #[must_use]
+    #[expect(clippy::disallowed_methods, reason = "the one place that reads the clock")]
+    pub fn now(&self) -> Now {
+        let unix_ms = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_millis();
+        Now {
+            mono: Mono(u64::try_from(self.origin.elapsed().as_micros()).unwrap_or(u64::MAX)),
+            unix: Unix(u64::try_from(unix_ms).unwrap_or(u64::MAX)),
+        }
+    }
+
+    /// The operating system's instant of `mono`, for sleeping until it.
+    #[must_use]
+    pub fn instant(&self, mono: Mono) -> Instant {
+        self.origin + Duration::from_micros(mono.0)
+    }
+}

@@ -1,0 +1,6 @@
+//! smppgate: an SMPP 3.4 server and carrier bridge.
+
+pub mod clock;
+pub mod message;
+pub mod pdu;
+pub mod session;
