@@ -1,6 +1,8 @@
 //! smppgate: an SMPP 3.4 server and carrier bridge.
 
+pub mod bridge;
 pub mod clock;
 pub mod message;
+pub mod net;
 pub mod pdu;
 pub mod session;

@@ -1,0 +1,5 @@
+//! The decision core across sessions.
+
+mod input;
+
+pub use input::Input;
