@@ -6,3 +6,4 @@ pub mod message;
 pub mod net;
 pub mod pdu;
 pub mod session;
+pub mod store;

@@ -1,0 +1,329 @@
+//! Archive blocks: what is kept of settled messages until it may be forgotten. Metadata only, never a text.
+//!
+//! All records of a block share a retention class and the hour at which they are forgotten, so retention drops whole
+//! blocks. When that hour is, is policy's to say.
+
+use std::collections::BTreeMap;
+use std::fmt;
+
+use super::block::BLOCK_OCTETS;
+use super::envelope::{self, Damage, ENVELOPE_LENGTH, Kind};
+use super::write::Reader;
+use crate::clock::Unix;
+use crate::message::{AccountId, CarrierId, MessageId};
+
+/// A settled message.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ArchiveRecord {
+    /// The message.
+    pub id: MessageId,
+    /// Whose it was.
+    pub account: AccountId,
+    /// Retention class.
+    pub class: u8,
+    /// When it was accepted.
+    pub accepted: Unix,
+    /// When it became final.
+    pub done: Unix,
+    /// `message_state` octet, SMPP 3.4 §5.2.28.
+    pub state: u8,
+    /// The `err:` of the receipt, or the bridge's own.
+    pub error: u16,
+    /// The carrier that took it last; `None` when none did. Number 65,535 is not used for a carrier.
+    pub carrier: Option<CarrierId>,
+    /// Destination country, ISO 3166 alpha-2.
+    pub country: [u8; 2],
+    /// Source address.
+    pub source: Party,
+    /// Destination address.
+    pub destination: Party,
+}
+
+/// An address as stored: type of number, numbering plan, octets. Personal data, so Debug shows neither.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub struct Party {
+    /// Type of number, SMPP 3.4 §5.2.5.
+    pub ton: u8,
+    /// Numbering plan indicator, §5.2.6.
+    pub npi: u8,
+    length: u8,
+    octets: [u8; PARTY_OCTETS_MAX],
+}
+
+/// Most octets of an address: `data_sm` allows 64 before its NUL (SMPP 3.4 §4.7.1), `submit_sm` 20.
+pub const PARTY_OCTETS_MAX: usize = 64;
+
+/// Where an archive block is filed. Made only of what the records say and of the journal block they come from, so that
+/// sealing the same blocks again after a crash overwrites instead of adding.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct ArchiveKey {
+    /// Retention class.
+    pub class: u8,
+    /// Hours since 1970-01-01T00Z; the block is forgotten when this hour begins.
+    pub forget_hour: u32,
+    /// Number of a journal block that is cut in the commit that stores this one.
+    pub block: u64,
+}
+
+/// What a block holds, without reading its records.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Extent {
+    /// Number of records.
+    pub records: u32,
+    /// Least message identity in it.
+    pub least: MessageId,
+    /// Greatest message identity in it.
+    pub greatest: MessageId,
+}
+
+/// A sealed archive block.
+#[derive(Clone, PartialEq, Eq)]
+pub struct ArchiveBlock {
+    /// Where it is filed.
+    pub key: ArchiveKey,
+    /// Envelope, head and records.
+    pub octets: Vec<u8>,
+}
+
+/// Sorts records into blocks, one open block for each class and hour.
+#[derive(Default)]
+pub struct ArchiveBuilder {
+    open: BTreeMap<(u8, u32), Open>,
+    closed: Vec<ArchiveBlock>,
+}
+
+struct Open {
+    block: u64,
+    extent: Extent,
+    octets: Vec<u8>,
+}
+
+impl Party {
+    /// `None` when `octets` is longer than [`PARTY_OCTETS_MAX`].
+    #[must_use]
+    pub fn new(ton: u8, npi: u8, octets: &[u8]) -> Option<Self> {
+        let mut party = Self { ton, npi, length: u8::try_from(octets.len()).ok()?, octets: [0; PARTY_OCTETS_MAX] };
+        party.octets.get_mut(..octets.len())?.copy_from_slice(octets);
+        Some(party)
+    }
+
+    /// The octets, without NUL.
+    #[must_use]
+    pub fn octets(&self) -> &[u8] {
+        &self.octets[..usize::from(self.length)]
+    }
+
+    fn encode(&self, out: &mut Vec<u8>) {
+        out.extend_from_slice(&[self.ton, self.npi, self.length]);
+        out.extend_from_slice(self.octets());
+    }
+
+    fn decode(reader: &mut Reader<'_>) -> Result<Self, Damage> {
+        let [ton, npi] = reader.chunk()?;
+        Self::new(ton, npi, reader.short_slice()?).ok_or(Damage::Field)
+    }
+}
+
+impl ArchiveRecord {
+    /// Appends the packed form.
+    pub fn encode(&self, out: &mut Vec<u8>) {
+        let mut head = [0; 34];
+        head[0..8].copy_from_slice(&self.id.0.to_le_bytes());
+        head[8..10].copy_from_slice(&self.account.0.to_le_bytes());
+        head[10] = self.class;
+        head[11..19].copy_from_slice(&self.accepted.0.to_le_bytes());
+        head[19..27].copy_from_slice(&self.done.0.to_le_bytes());
+        head[27] = self.state;
+        head[28..30].copy_from_slice(&self.error.to_le_bytes());
+        head[30..32].copy_from_slice(&self.carrier.map_or(NO_CARRIER, |carrier| carrier.0).to_le_bytes());
+        head[32..34].copy_from_slice(&self.country);
+        out.extend_from_slice(&head);
+        self.source.encode(out);
+        self.destination.encode(out);
+    }
+
+    fn decode(reader: &mut Reader<'_>) -> Result<Self, Damage> {
+        Ok(Self {
+            id: MessageId(reader.u64()?),
+            account: AccountId(reader.u16()?),
+            class: reader.octet()?,
+            accepted: Unix(reader.u64()?),
+            done: Unix(reader.u64()?),
+            state: reader.octet()?,
+            error: reader.u16()?,
+            carrier: Some(reader.u16()?).filter(|number| *number != NO_CARRIER).map(CarrierId),
+            country: reader.chunk()?,
+            source: Party::decode(reader)?,
+            destination: Party::decode(reader)?,
+        })
+    }
+}
+
+impl ArchiveKey {
+    /// Octets of a key.
+    pub const LENGTH: usize = 13;
+
+    /// Big-endian, so that octet order is class, then hour, then block.
+    #[must_use]
+    pub fn octets(self) -> [u8; Self::LENGTH] {
+        let mut key = [0; Self::LENGTH];
+        key[0] = self.class;
+        key[1..5].copy_from_slice(&self.forget_hour.to_be_bytes());
+        key[5..13].copy_from_slice(&self.block.to_be_bytes());
+        key
+    }
+
+    /// `None` when `octets` is not [`ArchiveKey::LENGTH`] long.
+    #[must_use]
+    pub fn from_octets(octets: &[u8]) -> Option<Self> {
+        let (class, rest) = octets.split_first()?;
+        let (hour, block) = rest.split_first_chunk()?;
+        let block = u64::from_be_bytes(block.try_into().ok()?);
+        Some(Self { class: *class, forget_hour: u32::from_be_bytes(*hour), block })
+    }
+}
+
+impl ArchiveBlock {
+    /// Accepts octets read back from a store.
+    ///
+    /// # Errors
+    /// [`Damage`] when they are not a whole archive block of this version and key.
+    pub fn check(key: ArchiveKey, octets: Vec<u8>) -> Result<(Self, Extent), Damage> {
+        let block = Self { key, octets };
+        envelope::check(Kind::Archive, key.block, &block.octets)?;
+        let extent = block.extent()?;
+        Ok((block, extent))
+    }
+
+    /// What the head of the block says it holds.
+    ///
+    /// # Errors
+    /// [`Damage`] when the head is short or belongs to another key.
+    pub fn extent(&self) -> Result<Extent, Damage> {
+        Extent::read(self.key, &self.octets)
+    }
+
+    /// All records, in the order they were packed. Ends after the first damaged one.
+    pub fn records(&self) -> impl Iterator<Item = Result<ArchiveRecord, Damage>> + '_ {
+        let mut reader = Reader { octets: self.octets.get(RECORDS_AT..).unwrap_or_default() };
+        std::iter::from_fn(move || {
+            if reader.octets.is_empty() {
+                return None;
+            }
+            let record = ArchiveRecord::decode(&mut reader);
+            if record.is_err() {
+                reader.octets = &[];
+            }
+            Some(record)
+        })
+    }
+
+    /// The record of `id`, if it is here.
+    ///
+    /// # Errors
+    /// [`Damage`] when the records before it cannot be read.
+    pub fn find(&self, id: MessageId) -> Result<Option<ArchiveRecord>, Damage> {
+        self.records().find(|record| record.as_ref().map_or(true, |record| record.id == id)).transpose()
+    }
+}
+
+impl Extent {
+    /// Reads the head of an archive block without checking or copying the rest.
+    ///
+    /// # Errors
+    /// [`Damage`] when the head is short or belongs to another key.
+    pub fn read(key: ArchiveKey, octets: &[u8]) -> Result<Self, Damage> {
+        let mut reader = Reader { octets: octets.get(ENVELOPE_LENGTH..).unwrap_or_default() };
+        let class = reader.octet()?;
+        let forget_hour = reader.u32()?;
+        let records = reader.u32()?;
+        let (least, greatest) = (MessageId(reader.u64()?), MessageId(reader.u64()?));
+        if class != key.class || forget_hour != key.forget_hour || least > greatest {
+            return Err(Damage::Field);
+        }
+        Ok(Self { records, least, greatest })
+    }
+}
+
+impl ArchiveBuilder {
+    /// An empty builder.
+    #[must_use]
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Files a record under its class and `forget_hour`. `block` is the journal block that holds the message and that
+    /// the same commit cuts; the blocks built here are keyed by such numbers.
+    pub fn push(&mut self, forget_hour: u32, block: u64, record: &ArchiveRecord) {
+        let open = self.open.entry((record.class, forget_hour)).or_insert_with(|| Open::new(record, block));
+        // Only a number above the open block's own is a fresh key: the numbers used so far are all below or equal.
+        if open.octets.len() >= BLOCK_OCTETS && block > open.block {
+            let full = std::mem::replace(open, Open::new(record, block));
+            self.closed.push(full.seal(record.class, forget_hour));
+        }
+        record.encode(&mut open.octets);
+        open.extent.records += 1;
+        open.extent.least = open.extent.least.min(record.id);
+        open.extent.greatest = open.extent.greatest.max(record.id);
+    }
+
+    /// Whether there is nothing to take.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.open.is_empty() && self.closed.is_empty()
+    }
+
+    /// All blocks since the last time, sealed. Call it once for each commit: keys are unique within one taking only.
+    #[must_use]
+    pub fn take(&mut self) -> Vec<ArchiveBlock> {
+        let mut blocks = std::mem::take(&mut self.closed);
+        let open = std::mem::take(&mut self.open);
+        blocks.extend(open.into_iter().map(|((class, forget_hour), open)| open.seal(class, forget_hour)));
+        blocks
+    }
+}
+
+impl Open {
+    fn new(first: &ArchiveRecord, block: u64) -> Self {
+        let mut octets = Vec::with_capacity(BLOCK_OCTETS / 8);
+        envelope::open(Kind::Archive, block, &mut octets);
+        octets.resize(RECORDS_AT, 0);
+        Self { block, extent: Extent { records: 0, least: first.id, greatest: first.id }, octets }
+    }
+
+    fn seal(self, class: u8, forget_hour: u32) -> ArchiveBlock {
+        let Self { block, extent, mut octets } = self;
+        octets[ENVELOPE_LENGTH] = class;
+        octets[ENVELOPE_LENGTH + 1..ENVELOPE_LENGTH + 5].copy_from_slice(&forget_hour.to_le_bytes());
+        octets[ENVELOPE_LENGTH + 5..ENVELOPE_LENGTH + 9].copy_from_slice(&extent.records.to_le_bytes());
+        octets[ENVELOPE_LENGTH + 9..ENVELOPE_LENGTH + 17].copy_from_slice(&extent.least.0.to_le_bytes());
+        octets[ENVELOPE_LENGTH + 17..RECORDS_AT].copy_from_slice(&extent.greatest.0.to_le_bytes());
+        envelope::seal(&mut octets);
+        ArchiveBlock { key: ArchiveKey { class, forget_hour, block }, octets }
+    }
+}
+
+impl fmt::Debug for Party {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Party(ton {}, npi {}, {} octets)", self.ton, self.npi, self.length)
+    }
+}
+
+impl fmt::Debug for ArchiveBuilder {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "ArchiveBuilder({} open, {} closed)", self.open.len(), self.closed.len())
+    }
+}
+
+impl fmt::Debug for ArchiveBlock {
+    /// Shows no octets: they hold numbers.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "ArchiveBlock({:?}, {} octets)", self.key, self.octets.len())
+    }
+}
+
+/// Offset of the first record: envelope, class, hour, count, least and greatest identity.
+const RECORDS_AT: usize = ENVELOPE_LENGTH + 25;
+
+/// Stored where no carrier took the message.
+const NO_CARRIER: u16 = u16::MAX;

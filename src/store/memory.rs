@@ -1,0 +1,287 @@
+//! A model of a store, for simulation: knows the difference between applied and durable, can crash, and fails on order.
+//!
+//! Keeps nothing on a disk and never waits: a slow flush is reported as a duration, for virtual time.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::archive::{ArchiveBlock, ArchiveKey, ArchiveRecord};
+use super::block::Block;
+use super::index::ArchiveIndex;
+use super::names::{self, Names};
+use super::{Commit, Durability, Enrolled, Fault, Health, Progress, Recovered, Store, Swept, Tally, check_cuts, hour};
+use crate::clock::Unix;
+use crate::message::MessageId;
+
+/// What happens at a commit or sweep, one for each, in the order scripted; after the last all goes well.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Script {
+    /// All goes well.
+    Pass,
+    /// All goes well, after this long.
+    Slow(Duration),
+    /// Fails before anything is applied.
+    Refuse(Fault),
+    /// Fails between the archive and the journal.
+    Tear(Fault),
+    /// Fails at the flush: applied, not durable.
+    Unflushed(Fault),
+    /// Fails after the flush: durable, and the caller does not know.
+    Unreported(Fault),
+}
+
+/// The model store.
+#[derive(Default)]
+pub struct MemoryStore {
+    applied: State,
+    durable: State,
+    /// Applied since the last flush, in order.
+    pending: Vec<Step>,
+    index: ArchiveIndex,
+    script: VecDeque<Script>,
+    delay: Duration,
+}
+
+#[derive(Clone, Default)]
+struct State {
+    journal: BTreeMap<u64, Arc<[u8]>>,
+    archive: BTreeMap<ArchiveKey, Arc<[u8]>>,
+    accounts: Names,
+    carriers: Names,
+    next_block: u64,
+    archived_to: MessageId,
+}
+
+/// What an engine applies as one: a crash keeps a step or loses it.
+#[derive(Clone)]
+enum Step {
+    Archive { put: Vec<(ArchiveKey, Arc<[u8]>)>, remove: Vec<ArchiveKey>, archived_to: MessageId },
+    Journal { put: Vec<(u64, Arc<[u8]>)>, cut: Vec<u64> },
+    Names { accounts: Names, carriers: Names },
+}
+
+impl MemoryStore {
+    /// An empty store.
+    #[must_use]
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Adds to what happens at the next commits and sweeps.
+    pub fn script(&mut self, next: impl IntoIterator<Item = Script>) {
+        self.script.extend(next);
+    }
+
+    /// Loses everything that was not flushed, as kill -9 or loss of power does. Call [`Store::recover`] next.
+    pub fn crash(&mut self) {
+        self.crash_keeping(0);
+    }
+
+    /// Like [`MemoryStore::crash`], but the first `steps` unflushed steps had reached the disk by themselves: an engine
+    /// may write early. A commit is one step for its archive blocks, when it has any, and one for its journal.
+    pub fn crash_keeping(&mut self, steps: usize) {
+        for step in self.pending.drain(..).take(steps) {
+            self.durable.take_step(step);
+        }
+        self.applied = self.durable.clone();
+        self.index = ArchiveIndex::default();
+        self.script.clear();
+        self.delay = Duration::ZERO;
+    }
+
+    /// Steps applied and not flushed.
+    #[must_use]
+    pub fn unflushed(&self) -> usize {
+        self.pending.len()
+    }
+
+    /// How long scripted slowness has taken since it was last asked.
+    pub fn take_delay(&mut self) -> Duration {
+        std::mem::take(&mut self.delay)
+    }
+
+    /// Flips a bit of a stored journal block, durably: a failing disk. Says whether the block was there.
+    pub fn damage(&mut self, block: u64, offset: usize) -> bool {
+        let Some(octets) = self.applied.journal.get_mut(&block) else { return false };
+        let mut changed = octets.to_vec();
+        let Some(octet) = changed.get_mut(offset) else { return false };
+        *octet ^= 1;
+        *octets = changed.into();
+        self.durable.journal.insert(block, octets.clone());
+        true
+    }
+
+    fn flush(&mut self) {
+        for step in self.pending.drain(..) {
+            self.durable.take_step(step);
+        }
+    }
+
+    /// Applies `steps` and flushes, as the script has it.
+    fn perform(&mut self, steps: Vec<Step>, durability: Durability) -> Result<(), Fault> {
+        let all = steps.len();
+        let (fault, applied, flushed) = match self.script.pop_front().unwrap_or(Script::Pass) {
+            Script::Pass => (None, all, durability == Durability::Flushed),
+            Script::Slow(delay) => {
+                self.delay += delay;
+                (None, all, durability == Durability::Flushed)
+            }
+            Script::Refuse(fault) => (Some(fault), 0, false),
+            Script::Tear(fault) => (Some(fault), all.saturating_sub(1), false),
+            Script::Unflushed(fault) => (Some(fault), all, false),
+            Script::Unreported(fault) => (Some(fault), all, true),
+        };
+        for step in steps.into_iter().take(applied) {
+            self.applied.take_step(step.clone());
+            self.pending.push(step);
+        }
+        if flushed {
+            self.flush();
+        }
+        fault.map_or(Ok(()), Err)
+    }
+
+    fn archive_block(&self, key: ArchiveKey) -> Result<Option<ArchiveBlock>, Fault> {
+        let Some(octets) = self.applied.archive.get(&key) else { return Ok(None) };
+        let (block, _) =
+            ArchiveBlock::check(key, octets.to_vec()).map_err(|damage| Fault::DamagedArchive { key, damage })?;
+        Ok(Some(block))
+    }
+}
+
+impl std::fmt::Debug for MemoryStore {
+    /// Shows counts: the blocks hold numbers and text.
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "MemoryStore({:?}, {} unflushed)", self.health(), self.pending.len())
+    }
+}
+
+impl State {
+    fn take_step(&mut self, step: Step) {
+        match step {
+            Step::Archive { put, remove, archived_to } => {
+                self.archive.extend(put);
+                for key in remove {
+                    self.archive.remove(&key);
+                }
+                self.archived_to = self.archived_to.max(archived_to);
+            }
+            Step::Journal { put, cut } => {
+                for (number, octets) in put {
+                    self.next_block = self.next_block.max(number.saturating_add(1));
+                    self.journal.insert(number, octets);
+                }
+                for number in cut {
+                    self.journal.remove(&number);
+                }
+            }
+            Step::Names { accounts, carriers } => {
+                self.accounts = accounts;
+                self.carriers = carriers;
+            }
+        }
+    }
+}
+
+impl Store for MemoryStore {
+    fn commit(&mut self, commit: &Commit, durability: Durability) -> Result<(), Fault> {
+        check_cuts(commit)?;
+        let mut steps = Vec::new();
+        let mut extents = Vec::with_capacity(commit.archive.len());
+        if !commit.archive.is_empty() {
+            let mut put = Vec::with_capacity(commit.archive.len());
+            let mut archived_to = MessageId(0);
+            for block in &commit.archive {
+                let extent = block.extent().map_err(|damage| Fault::DamagedArchive { key: block.key, damage })?;
+                archived_to = archived_to.max(extent.greatest);
+                extents.push((block.key, extent));
+                put.push((block.key, block.octets.as_slice().into()));
+            }
+            steps.push(Step::Archive { put, remove: Vec::new(), archived_to });
+        }
+        let put = commit.blocks.iter().map(|block| (block.number, block.octets.as_slice().into())).collect();
+        steps.push(Step::Journal { put, cut: commit.cut.clone() });
+        self.perform(steps, durability)?;
+        for (key, extent) in extents {
+            self.index.insert(key, extent);
+        }
+        Ok(())
+    }
+
+    fn read(&self, block: u64) -> Result<Option<Block>, Fault> {
+        let Some(octets) = self.applied.journal.get(&block) else { return Ok(None) };
+        Block::check(block, octets.to_vec()).map(Some).map_err(|damage| Fault::Damaged { block, damage })
+    }
+
+    fn recover(&mut self, each: &mut dyn FnMut(Block, Progress)) -> Result<Recovered, Fault> {
+        let journal = &self.applied.journal;
+        let torn = self.applied.archive.keys().copied().filter(|key| journal.contains_key(&key.block)).collect();
+        let step = Step::Archive { put: Vec::new(), remove: torn, archived_to: MessageId(0) };
+        self.applied.take_step(step.clone());
+        self.pending.push(step);
+        self.flush();
+        self.index = ArchiveIndex::default();
+        for (&key, octets) in &self.applied.archive {
+            let (_, extent) =
+                ArchiveBlock::check(key, octets.to_vec()).map_err(|damage| Fault::DamagedArchive { key, damage })?;
+            self.index.insert(key, extent);
+        }
+        let total = self.applied.journal.len() as u64;
+        let mut done = 0;
+        for &number in self.applied.journal.keys() {
+            if let Some(block) = self.read(number)? {
+                done += 1;
+                each(block, Progress { done, total });
+            }
+        }
+        let State { next_block, archived_to, .. } = self.applied;
+        Ok(Recovered { next_block, archived_to, blocks: done })
+    }
+
+    fn sweep(&mut self, before: Unix, at_most: usize) -> Result<Swept, Fault> {
+        let keys = self.index.forgettable(hour(before), at_most);
+        let mut tally = Tally::default();
+        for &key in &keys {
+            if let Ok(Some(block)) = self.archive_block(key) {
+                tally.count(&block);
+            }
+        }
+        let blocks = keys.len() as u64;
+        if blocks > 0 {
+            let step = Step::Archive { put: Vec::new(), remove: keys.clone(), archived_to: MessageId(0) };
+            self.perform(vec![step], Durability::Flushed)?;
+        }
+        for key in keys {
+            self.index.remove(key);
+        }
+        Ok(tally.swept(blocks, self.index.forgettable(hour(before), 1).is_empty()))
+    }
+
+    fn enroll(&mut self, accounts: &[&str], carriers: &[&str]) -> Result<Enrolled, Fault> {
+        let State { accounts: mut known_accounts, carriers: mut known_carriers, .. } = self.applied.clone();
+        let enrolled = names::enroll(&mut known_accounts, accounts, &mut known_carriers, carriers)?;
+        let step = Step::Names { accounts: known_accounts, carriers: known_carriers };
+        self.perform(vec![step], Durability::Flushed)?;
+        Ok(enrolled)
+    }
+
+    fn archived(&self, id: MessageId) -> Result<Option<ArchiveRecord>, Fault> {
+        for key in self.index.candidates(id) {
+            let found = match self.archive_block(key)? {
+                Some(block) => block.find(id).map_err(|damage| Fault::DamagedArchive { key, damage })?,
+                None => None,
+            };
+            if found.is_some() {
+                return Ok(found);
+            }
+        }
+        Ok(None)
+    }
+
+    fn health(&self) -> Health {
+        let State { journal, archive, .. } = &self.applied;
+        let octets = journal.values().chain(archive.values()).map(|octets| octets.len() as u64).sum();
+        Health { octets, journal_blocks: journal.len() as u64, archive_blocks: archive.len() as u64 }
+    }
+}

@@ -1,0 +1,262 @@
+//! What survives a restart: the journal of facts, the archive of settled messages, the names of accounts and carriers.
+//!
+//! The bridge packs its facts into [`Block`]s; one [`Commit`] is a few of them. Live state is the bridge's and is rebuilt
+//! by [`Store::recover`]. When the messages of some blocks are settled, the bridge hands over [`ArchiveBlock`]s and names
+//! the journal blocks to cut in the same commit. Engines put the archive first and cut afterwards, with one flush for
+//! both: after a crash in between, the journal block is still there, so the archive block keyed by it is dropped and
+//! made again. The trait speaks in these verbs and not in keys, so that another engine can stand beside the first.
+//!
+//! Not here: when something is settled, sealed or forgotten (bridge and policy), threads, and retrying after a fault.
+
+pub mod archive;
+pub mod block;
+mod envelope;
+mod index;
+pub mod memory;
+mod names;
+pub mod write;
+
+pub use archive::{ArchiveBlock, ArchiveBuilder, ArchiveKey, ArchiveRecord, Extent, Party};
+pub use block::{BLOCK_OCTETS, Block, BlockBuilder, Position};
+pub use envelope::{Damage, VERSION};
+pub use index::ArchiveIndex;
+pub use memory::MemoryStore;
+pub use write::{Accept, NetworkError, Write};
+
+use std::collections::BTreeMap;
+
+use crate::clock::Unix;
+use crate::message::{AccountId, CarrierId, MessageId};
+
+/// What is stored at once: all of it or, after a crash, none of it, except that archive blocks may be there early.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Commit {
+    /// New journal blocks, sealed.
+    pub blocks: Vec<Block>,
+    /// New archive blocks; each is keyed by one of the numbers in `cut`.
+    pub archive: Vec<ArchiveBlock>,
+    /// Numbers of journal blocks that are needed no more. A number that is not there is no fault.
+    pub cut: Vec<u64>,
+}
+
+/// When a commit counts as stored.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Durability {
+    /// Once it is on the disk: survives kill -9 and loss of power.
+    #[default]
+    Flushed,
+    /// Once the engine has it. A crash of the process or the machine loses everything since the last flushed commit.
+    Buffered,
+}
+
+/// A durable book of messages. One owner: nothing here is shared between threads.
+pub trait Store: Send {
+    /// Stores a commit. Idempotent by block number and archive key: the same commit may be given again after a fault.
+    ///
+    /// # Errors
+    /// [`Fault`]; nothing of the commit may be acknowledged. Parts of it may be there after a restart.
+    fn commit(&mut self, commit: &Commit, durability: Durability) -> Result<(), Fault>;
+
+    /// Reads one journal block; `None` when it was never stored, or was cut.
+    ///
+    /// # Errors
+    /// [`Fault::Damaged`] when it is not what was written; other faults of the disk.
+    fn read(&self, block: u64) -> Result<Option<Block>, Fault>;
+
+    /// Hands over all journal blocks in number order, after dropping the archive blocks of a commit that a crash cut
+    /// in two. Called once, before the first commit.
+    ///
+    /// # Errors
+    /// [`Fault::Damaged`] names the first damaged block; the blocks before it have been handed over.
+    fn recover(&mut self, each: &mut dyn FnMut(Block, Progress)) -> Result<Recovered, Fault>;
+
+    /// Forgets at most `at_most` archive blocks whose hour has begun at `before`, class by class, oldest first, durably.
+    ///
+    /// # Errors
+    /// [`Fault`]; what is gone is gone, and the next sweep goes on.
+    fn sweep(&mut self, before: Unix, at_most: usize) -> Result<Swept, Fault>;
+
+    /// Gives each name its number: the one it had before, or the next free one. Durable when it returns.
+    ///
+    /// # Errors
+    /// [`Fault::Crowded`] when the numbers run out; other faults of the disk.
+    fn enroll(&mut self, accounts: &[&str], carriers: &[&str]) -> Result<Enrolled, Fault>;
+
+    /// The record of a settled message, until it is forgotten. Reads few blocks.
+    ///
+    /// # Errors
+    /// [`Fault::Damaged`] names the block; other faults of the disk.
+    fn archived(&self, id: MessageId) -> Result<Option<ArchiveRecord>, Fault>;
+
+    /// How full it is.
+    fn health(&self) -> Health;
+}
+
+/// How far a recovery is.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Progress {
+    /// Blocks handed over, this one included.
+    pub done: u64,
+    /// Blocks there are.
+    pub total: u64,
+}
+
+/// What a recovery found.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Recovered {
+    /// The first block number never used, also by blocks that were cut since.
+    pub next_block: u64,
+    /// No archived message has a greater identity, forgotten ones included. Journal blocks may hold greater ones.
+    pub archived_to: MessageId,
+    /// Journal blocks handed over.
+    pub blocks: u64,
+}
+
+/// What a sweep removed.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Swept {
+    /// Archive blocks.
+    pub blocks: u64,
+    /// Records in them, by class and account, in this order. Records of a damaged block are not counted.
+    pub records: Vec<SweptRecords>,
+    /// Whether nothing forgettable is left.
+    pub done: bool,
+}
+
+/// Records that a sweep removed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct SweptRecords {
+    /// Retention class.
+    pub class: u8,
+    /// Whose they were.
+    pub account: AccountId,
+    /// How many.
+    pub records: u64,
+}
+
+/// The numbers of names.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Enrolled {
+    /// Numbers of the accounts asked for, in the order asked.
+    pub accounts: Vec<AccountId>,
+    /// Numbers of the carriers asked for, in the order asked.
+    pub carriers: Vec<CarrierId>,
+    /// All account names ever enrolled; the index is the number.
+    pub account_names: Vec<String>,
+    /// All carrier names ever enrolled; the index is the number.
+    pub carrier_names: Vec<String>,
+}
+
+/// How full a store is.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Health {
+    /// Octets on the disk.
+    pub octets: u64,
+    /// Journal blocks.
+    pub journal_blocks: u64,
+    /// Archive blocks.
+    pub archive_blocks: u64,
+}
+
+/// Why a store cannot do what it is asked. Every text says what to do about it; none holds stored octets.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Fault {
+    /// No room.
+    #[error("{doing}: the disk of the store is full; free space or enlarge it, nothing acknowledged is lost")]
+    Full {
+        /// What was being done.
+        doing: &'static str,
+    },
+    /// The disk or the engine failed.
+    #[error("{doing}: {cause}; check the disk and the permissions of the store's directory")]
+    Io {
+        /// What was being done.
+        doing: &'static str,
+        /// What the system says.
+        cause: String,
+    },
+    /// A journal block is not what was written.
+    #[error("journal block {block} is damaged ({damage}); restore the store's directory from a backup")]
+    Damaged {
+        /// Its number.
+        block: u64,
+        /// What is wrong.
+        damage: Damage,
+    },
+    /// An archive block is not what was written.
+    #[error(
+        "archive block {} (class {}, forgotten in hour {}) is damaged ({damage}); restore the store's directory from a \
+         backup", key.block, key.class, key.forget_hour
+    )]
+    DamagedArchive {
+        /// Its key.
+        key: ArchiveKey,
+        /// What is wrong.
+        damage: Damage,
+    },
+    /// The engine's own files are damaged.
+    #[error("{doing}: the store's files are damaged ({cause}); restore the store's directory from a backup")]
+    Corrupt {
+        /// What was being done.
+        doing: &'static str,
+        /// What the engine says.
+        cause: String,
+    },
+    /// The directory holds something else, or a newer version of this.
+    #[error("the store's directory holds {found}, this program reads {expected}; give it a directory of its own")]
+    Foreign {
+        /// What is there.
+        found: String,
+        /// What was expected.
+        expected: String,
+    },
+    /// Another process has it open.
+    #[error("the store is open in another process; stop that one, or give this one a directory of its own")]
+    Locked,
+    /// An archive block comes without the cut of the journal block that it is keyed by.
+    #[error("the archive block made of journal block {block} came in a commit that does not cut this block")]
+    Uncut {
+        /// The number in the archive block's key.
+        block: u64,
+    },
+    /// No number is left for a name.
+    #[error("65,535 {what} names have been enrolled in this store, which is all that it can number")]
+    Crowded {
+        /// `"account"` or `"carrier"`.
+        what: &'static str,
+    },
+}
+
+/// Refuses a commit that recovery would undo: see [`ArchiveKey::block`].
+fn check_cuts(commit: &Commit) -> Result<(), Fault> {
+    match commit.archive.iter().find(|block| !commit.cut.contains(&block.key.block)) {
+        Some(block) => Err(Fault::Uncut { block: block.key.block }),
+        None => Ok(()),
+    }
+}
+
+/// Counts what a sweep removes.
+#[derive(Debug, Default)]
+struct Tally {
+    records: BTreeMap<(u8, AccountId), u64>,
+}
+
+impl Tally {
+    /// A damaged block is forgotten all the same; what can be read of it is counted.
+    fn count(&mut self, block: &ArchiveBlock) {
+        for record in block.records().flatten() {
+            *self.records.entry((record.class, record.account)).or_default() += 1;
+        }
+    }
+
+    fn swept(self, blocks: u64, done: bool) -> Swept {
+        let records = self.records.into_iter();
+        let records = records.map(|((class, account), records)| SweptRecords { class, account, records }).collect();
+        Swept { blocks, records, done }
+    }
+}
+
+/// The hour that has begun at `now`, as in [`ArchiveKey::forget_hour`].
+fn hour(now: Unix) -> u32 {
+    u32::try_from(now.0 / 3_600_000).unwrap_or(u32::MAX)
+}
