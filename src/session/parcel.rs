@@ -24,6 +24,29 @@ pub enum BindMode {
     Transceiver,
 }
 
+impl BindMode {
+    /// The mode that a bind command asks for; `None` for any other command.
+    #[must_use]
+    pub const fn asked_by(command: CommandId) -> Option<Self> {
+        match command {
+            CommandId::BIND_TRANSMITTER => Some(Self::Transmitter),
+            CommandId::BIND_RECEIVER => Some(Self::Receiver),
+            CommandId::BIND_TRANSCEIVER => Some(Self::Transceiver),
+            _ => None,
+        }
+    }
+
+    /// The command that asks for this mode.
+    #[must_use]
+    pub const fn command(self) -> CommandId {
+        match self {
+            Self::Transmitter => CommandId::BIND_TRANSMITTER,
+            Self::Receiver => CommandId::BIND_RECEIVER,
+            Self::Transceiver => CommandId::BIND_TRANSCEIVER,
+        }
+    }
+}
+
 /// What a session passes on. Bodies stay in the chunk they were read into; their spans point there.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Event {
@@ -54,6 +77,9 @@ pub enum Event {
         body: Span,
     },
     /// The answer to a request of ours.
+    ///
+    /// A request that was never written, because either side had begun to unbind, comes back as one too: with
+    /// `ESME_RINVBNDSTS`, an empty body and no time elapsed. Another bind may send it.
     Response {
         /// The token the request was sent with.
         token: u64,
