@@ -1,0 +1,173 @@
+//! The body that `submit_sm` and `deliver_sm` share: 18 mandatory fields and the optional parameters.
+//! SMPP 3.4 §4.4.1 and §4.6.1.
+//!
+//! Decoding checks form and size only, because a `deliver_sm` may hold what a `submit_sm` may not; the value rules for a
+//! `submit_sm` are [`Sm::check_submit`].
+
+use std::fmt;
+
+use bytes::BytesMut;
+
+use super::address::Address;
+use super::command::{CommandId, CommandStatus};
+use super::fault::Malformed;
+use super::field::{DESTINATION, Fields, SOURCE};
+use super::pen::Pen;
+use super::tag::Tag;
+use super::tlv::Tlvs;
+
+/// Most characters of `service_type`: one more than SMPP 3.4 §5.2.11 has room for, as real peers send six.
+pub(super) const SERVICE_TYPE_MAX: usize = 6;
+/// Characters of a time field that is not empty.
+pub(super) const TIME_LENGTH: usize = 16;
+
+/// A decoded `submit_sm` or `deliver_sm`. Borrows from the body. `Debug` shows no address and no text.
+#[derive(Clone, Copy, Default, PartialEq, Eq)]
+pub struct Sm<'a> {
+    /// Service, often empty.
+    pub service_type: &'a [u8],
+    /// Originator; empty asks for the account's default.
+    pub source: Address,
+    /// Recipient.
+    pub destination: Address,
+    /// Messaging mode, message type and GSM features. SMPP 3.4 §5.2.12.
+    pub esm_class: u8,
+    /// GSM protocol identifier.
+    pub protocol_id: u8,
+    /// Priority, 0–3.
+    pub priority_flag: u8,
+    /// When to deliver: empty or 16 characters, see [`Time`](super::Time).
+    pub schedule_delivery_time: &'a [u8],
+    /// When to give up: empty or 16 characters, see [`Time`](super::Time).
+    pub validity_period: &'a [u8],
+    /// Which receipts are wanted. SMPP 3.4 §5.2.17.
+    pub registered_delivery: u8,
+    /// Whether to replace a pending message.
+    pub replace_if_present_flag: u8,
+    /// Coding of the text. SMPP 3.4 §5.2.19.
+    pub data_coding: u8,
+    /// A text stored at the server.
+    pub sm_default_msg_id: u8,
+    /// Up to 255 octets of text; see [`text`](Self::text).
+    pub short_message: &'a [u8],
+    /// Optional parameters.
+    pub tlvs: Tlvs<'a>,
+}
+
+impl<'a> Sm<'a> {
+    /// `esm_class` bit: the text starts with a user data header.
+    pub const UDHI: u8 = 0x40;
+    /// `esm_class` bits of the message type.
+    pub const TYPE_MASK: u8 = 0x3C;
+    /// Message type of a delivery receipt.
+    pub const TYPE_RECEIPT: u8 = 0x04;
+    /// Message type of an intermediate notification.
+    pub const TYPE_INTERMEDIATE: u8 = 0x20;
+
+    /// Decodes a body.
+    ///
+    /// # Errors
+    /// The field's own status when a field is too long, `ESME_RINVMSGLEN` when the text is cut, `ESME_RINVCMDLEN` when
+    /// the body ends earlier, and those of [`Tlvs::decode`].
+    pub fn decode(body: &'a [u8]) -> Result<Self, Malformed> {
+        const CUT_TEXT: Malformed = Malformed::new(CommandStatus::ESME_RINVMSGLEN, "short_message");
+        let mut fields = Fields::new(body);
+        let service_type = fields.c_octets(SERVICE_TYPE_MAX, CommandStatus::ESME_RINVSERTYP, "service_type")?;
+        let source = fields.address(SOURCE)?;
+        let destination = fields.address(DESTINATION)?;
+        let esm_class = fields.octet("esm_class")?;
+        let protocol_id = fields.octet("protocol_id")?;
+        let priority_flag = fields.octet("priority_flag")?;
+        let schedule_delivery_time =
+            fields.c_octets(TIME_LENGTH, CommandStatus::ESME_RINVSCHED, "schedule_delivery_time")?;
+        let validity_period = fields.c_octets(TIME_LENGTH, CommandStatus::ESME_RINVEXPIRY, "validity_period")?;
+        let registered_delivery = fields.octet("registered_delivery")?;
+        let replace_if_present_flag = fields.octet("replace_if_present_flag")?;
+        let data_coding = fields.octet("data_coding")?;
+        let sm_default_msg_id = fields.octet("sm_default_msg_id")?;
+        let sm_length = fields.octet("sm_length").map_err(|_| CUT_TEXT)?;
+        let short_message = fields.octets(usize::from(sm_length), CUT_TEXT)?;
+        let tlvs = Tlvs::decode(fields.rest())?;
+        Ok(Self {
+            service_type,
+            source,
+            destination,
+            esm_class,
+            protocol_id,
+            priority_flag,
+            schedule_delivery_time,
+            validity_period,
+            registered_delivery,
+            replace_if_present_flag,
+            data_coding,
+            sm_default_msg_id,
+            short_message,
+            tlvs,
+        })
+    }
+
+    /// The text: `short_message`, or `message_payload` when that is empty. A user data header, where there is one,
+    /// is at its start.
+    #[must_use]
+    pub fn text(&self) -> &'a [u8] {
+        if self.short_message.is_empty() && !self.tlvs.is_empty() {
+            return self.tlvs.find(Tag::MESSAGE_PAYLOAD).unwrap_or(&[]);
+        }
+        self.short_message
+    }
+
+    /// Whether `esm_class` says that the text starts with a user data header.
+    #[must_use]
+    pub fn has_udh(&self) -> bool {
+        self.esm_class & Self::UDHI != 0
+    }
+
+    /// Whether `esm_class` says delivery receipt or intermediate notification.
+    #[must_use]
+    pub fn is_receipt(&self) -> bool {
+        matches!(self.esm_class & Self::TYPE_MASK, Self::TYPE_RECEIPT | Self::TYPE_INTERMEDIATE)
+    }
+
+    /// Appends header and body as `command` with status 0. What the fields cannot hold is cut: texts to 255 octets.
+    pub fn encode(&self, command: CommandId, sequence: u32, wire: &mut BytesMut) {
+        let variable = self.service_type.len()
+            + self.source.octets().len()
+            + self.destination.octets().len()
+            + self.schedule_delivery_time.len()
+            + self.validity_period.len()
+            + self.short_message.len()
+            + self.tlvs.as_octets().len();
+        let mut pen = Pen::begin(command, CommandStatus::ESME_ROK, sequence, variable + 17, wire);
+        pen.c_octets(self.service_type);
+        pen.address(&self.source);
+        pen.address(&self.destination);
+        pen.octets(&[self.esm_class, self.protocol_id, self.priority_flag]);
+        pen.c_octets(self.schedule_delivery_time);
+        pen.c_octets(self.validity_period);
+        pen.octets(&[self.registered_delivery, self.replace_if_present_flag, self.data_coding, self.sm_default_msg_id]);
+        pen.counted(self.short_message);
+        pen.octets(self.tlvs.as_octets());
+        pen.end();
+    }
+}
+
+impl fmt::Debug for Sm<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Sm")
+            .field("service_type", &format_args!("{}", self.service_type.escape_ascii()))
+            .field("source", &self.source)
+            .field("destination", &self.destination)
+            .field("esm_class", &format_args!("{:#04x}", self.esm_class))
+            .field("protocol_id", &self.protocol_id)
+            .field("priority_flag", &self.priority_flag)
+            .field("schedule_delivery_time", &format_args!("{}", self.schedule_delivery_time.escape_ascii()))
+            .field("validity_period", &format_args!("{}", self.validity_period.escape_ascii()))
+            .field("registered_delivery", &format_args!("{:#04x}", self.registered_delivery))
+            .field("replace_if_present_flag", &self.replace_if_present_flag)
+            .field("data_coding", &format_args!("{:#04x}", self.data_coding))
+            .field("sm_default_msg_id", &self.sm_default_msg_id)
+            .field("short_message", &format_args!("[{} octets]", self.short_message.len()))
+            .field("tlvs", &self.tlvs)
+            .finish()
+    }
+}
