@@ -2,6 +2,8 @@
 //!
 //! A block knows how to check itself and to find a write by its offset; what the writes mean is the bridge's.
 
+use bytes::Bytes;
+
 use super::envelope::{self, Damage, ENVELOPE_LENGTH, Kind};
 use super::write::Write;
 
@@ -24,8 +26,8 @@ pub struct Position {
 pub struct Block {
     /// Place in the order of all blocks of one store; grows, is never used twice.
     pub number: u64,
-    /// Envelope and writes.
-    pub octets: Vec<u8>,
+    /// Envelope and writes; shared, so that a block can be written and kept at hand without a copy.
+    pub octets: Bytes,
 }
 
 /// The writes of a block, in order, each with its offset. Ends after the first damaged one.
@@ -35,14 +37,14 @@ pub struct Writes<'a> {
     offset: usize,
 }
 
-/// Packs writes into blocks. Octets come from spent blocks, so in steady state nothing is allocated per message.
+/// Packs writes into blocks: one allocation per block, none per message.
 pub struct BlockBuilder {
     /// Number of the open block, or of the next one while none is open.
     next: u64,
     /// The open block; empty while none is.
     open: Vec<u8>,
     closed: Vec<Block>,
-    spare: Vec<Vec<u8>>,
+    closed_octets: usize,
 }
 
 impl Block {
@@ -50,7 +52,8 @@ impl Block {
     ///
     /// # Errors
     /// [`Damage`] when they are not a whole journal block of this version and number.
-    pub fn check(number: u64, octets: Vec<u8>) -> Result<Self, Damage> {
+    pub fn check(number: u64, octets: impl Into<Bytes>) -> Result<Self, Damage> {
+        let octets = octets.into();
         envelope::check(Kind::Journal, number, &octets)?;
         Ok(Self { number, octets })
     }
@@ -74,13 +77,13 @@ impl BlockBuilder {
     /// Starts with block `next`: the number that [`super::Recovered`] gives, 0 in an empty store.
     #[must_use]
     pub fn new(next: u64) -> Self {
-        Self { next, open: Vec::new(), closed: Vec::new(), spare: Vec::new() }
+        Self { next, open: Vec::new(), closed: Vec::new(), closed_octets: 0 }
     }
 
     /// Packs a write and says where it will be stored. A block that passes [`BLOCK_OCTETS`] is closed.
     pub fn push(&mut self, write: &Write<'_>) -> Position {
         if self.open.is_empty() {
-            self.open = self.spare.pop().unwrap_or_else(|| Vec::with_capacity(BLOCK_OCTETS + BLOCK_OCTETS / 8));
+            self.open = Vec::with_capacity(BLOCK_OCTETS + BLOCK_OCTETS / 8);
             envelope::open(Kind::Journal, self.next, &mut self.open);
         }
         let offset = u32::try_from(self.open.len()).unwrap_or(u32::MAX);
@@ -96,9 +99,11 @@ impl BlockBuilder {
     #[must_use]
     pub fn write_at(&self, position: Position) -> Option<Result<Write<'_>, Damage>> {
         let octets = if position.block == self.next && !self.open.is_empty() {
-            &self.open
+            &self.open[..]
         } else {
-            &self.closed.iter().find(|block| block.number == position.block)?.octets
+            let oldest = self.closed.first()?.number;
+            let index = usize::try_from(position.block.checked_sub(oldest)?).ok()?;
+            &self.closed.get(index)?.octets[..]
         };
         Some(write_at(octets, position.offset))
     }
@@ -118,7 +123,7 @@ impl BlockBuilder {
     /// Octets packed and not taken.
     #[must_use]
     pub fn octets(&self) -> usize {
-        self.open.len() + self.closed.iter().map(|block| block.octets.len()).sum::<usize>()
+        self.open.len() + self.closed_octets
     }
 
     /// All blocks since the last time, sealed and in order.
@@ -127,21 +132,15 @@ impl BlockBuilder {
         if !self.open.is_empty() {
             self.close();
         }
+        self.closed_octets = 0;
         std::mem::take(&mut self.closed)
-    }
-
-    /// Gives the octets of a stored block back for reuse. Keeps a bounded number, and none that grew far beyond a block.
-    pub fn reuse(&mut self, mut octets: Vec<u8>) {
-        if self.spare.len() < SPARE_MAX && octets.capacity() <= 4 * BLOCK_OCTETS {
-            octets.clear();
-            self.spare.push(octets);
-        }
     }
 
     fn close(&mut self) {
         let mut octets = std::mem::take(&mut self.open);
         envelope::seal(&mut octets);
-        self.closed.push(Block { number: self.next, octets });
+        self.closed_octets += octets.len();
+        self.closed.push(Block { number: self.next, octets: octets.into() });
         self.next += 1;
     }
 }
@@ -189,6 +188,3 @@ fn write_at(octets: &[u8], offset: u32) -> Result<Write<'_>, Damage> {
     let rest = octets.get(at..).filter(|rest| at >= ENVELOPE_LENGTH && !rest.is_empty());
     Write::decode(rest.ok_or(Damage::Offset { offset })?).map(|(write, _)| write)
 }
-
-/// Spent octets kept for reuse: about 2 MB, more than the blocks of two group commits.
-const SPARE_MAX: usize = 64;

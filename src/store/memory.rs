@@ -196,11 +196,11 @@ impl Store for MemoryStore {
                 let extent = block.extent().map_err(|damage| Fault::DamagedArchive { key: block.key, damage })?;
                 archived_to = archived_to.max(extent.greatest);
                 extents.push((block.key, extent));
-                put.push((block.key, block.octets.as_slice().into()));
+                put.push((block.key, block.octets[..].into()));
             }
             steps.push(Step::Archive { put, remove: Vec::new(), archived_to });
         }
-        let put = commit.blocks.iter().map(|block| (block.number, block.octets.as_slice().into())).collect();
+        let put = commit.blocks.iter().map(|block| (block.number, block.octets[..].into())).collect();
         steps.push(Step::Journal { put, cut: commit.cut.clone() });
         self.perform(steps, durability)?;
         for (key, extent) in extents {

@@ -73,6 +73,11 @@ pub enum Write<'a> {
         /// Address of the recipient; at most 255 octets are kept.
         recipient: &'a [u8],
     },
+    /// Nothing happened; the block exists so that numbers go on from here after a restart.
+    Mark {
+        /// The id the next accepted message gets, or a lower one.
+        next_id: MessageId,
+    },
 }
 
 /// A message as accepted: everything needed to forward it after a restart.
@@ -167,6 +172,10 @@ impl<'a> Write<'a> {
                     out.extend_from_slice(part);
                 }
             }
+            Self::Mark { next_id } => {
+                out.push(MARK);
+                out.extend_from_slice(&next_id.0.to_le_bytes());
+            }
         }
     }
 
@@ -200,12 +209,13 @@ impl<'a> Write<'a> {
                 carrier_message_id: reader.short_slice()?,
                 recipient: reader.short_slice()?,
             },
+            MARK => Self::Mark { next_id: MessageId(reader.u64()?) },
             found => return Err(Damage::Kind { found }),
         };
         Ok((write, octets.len() - reader.octets.len()))
     }
 
-    /// The message it is about; `None` for a parked receipt.
+    /// The message it is about; `None` for a parked receipt and a mark.
     #[must_use]
     pub fn id(&self) -> Option<MessageId> {
         match *self {
@@ -214,7 +224,7 @@ impl<'a> Write<'a> {
             | Self::Retry { id, .. }
             | Self::Final { id, .. }
             | Self::Settled { id, .. } => Some(id),
-            Self::Parked { .. } => None,
+            Self::Parked { .. } | Self::Mark { .. } => None,
         }
     }
 }
@@ -277,6 +287,7 @@ impl fmt::Debug for Write<'_> {
                 write!(f, "Final({id}, state {state}, error {error}, {at:?}, owed {owed})")
             }
             Self::Settled { id, at } => write!(f, "Settled({id}, {at})"),
+            Self::Mark { next_id } => write!(f, "Mark({next_id})"),
             Self::Parked { carrier, at, state, error, .. } => {
                 write!(f, "Parked({carrier:?}, {at}, state {state}, error {error})")
             }
@@ -354,6 +365,7 @@ const RETRY: u8 = 3;
 const FINAL: u8 = 4;
 const SETTLED: u8 = 5;
 const PARKED: u8 = 6;
+const MARK: u8 = 7;
 
 /// Bits of a final write.
 const OWED: u8 = 1;

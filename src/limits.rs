@@ -1,0 +1,46 @@
+//! Every bound of the core in one place, with the relations between them checked at compile time.
+
+/// Octets of the open commit at which the bridge takes no more inputs until the journal has taken it.
+pub const COMMIT_OCTETS: usize = 4 << 20;
+
+/// Journal blocks asked back from the store and not yet come.
+pub const READS_OPEN: usize = 64;
+
+/// Blocks read ahead when a backlog is handed out.
+pub const READ_AHEAD: u64 = 8;
+
+/// Seconds after which a message lent to a link is looked at again; its link's response timer ends it before.
+pub const HANDED_REMINDER_S: u32 = 60;
+
+/// Seconds a carrier's receipt may come after the message's validity ended; then the message ends as UNKNOWN.
+pub const RECEIPT_GRACE_S: u32 = 24 * 3600;
+
+/// Seconds a receipt is kept for a client that does not bind.
+pub const RECEIPT_KEPT_S: u32 = 7 * 24 * 3600;
+
+/// Seconds a receipt that found no message waits for the answer it may have overtaken.
+pub const PARKED_S: u32 = 60;
+
+/// Receipts that may wait so; beyond, the oldest is given up.
+pub const PARKED_MAX: usize = 100_000;
+
+/// Messages a lane hands out before the next lane has its turn.
+pub const LANE_QUANTUM: u32 = 16;
+
+/// Consecutive requests without any answer after which a carrier is left alone.
+pub const SILENCE_MAX: u32 = 10;
+
+/// Microseconds a silent carrier is left alone.
+pub const SUSPENDED_US: u64 = 30_000_000;
+
+/// Most links open at a time; an index of 16 bits is stored per message.
+pub const LINKS_MAX: usize = 60_000;
+
+/// Blocks sealed in one commit at most.
+pub const SEAL_BLOCKS: usize = 32;
+
+/// Octets of journal below which nothing is carried forward.
+pub const JOURNAL_OCTETS: u64 = 64 << 20;
+
+const _: () = assert!(LINKS_MAX < u16::MAX as usize);
+const _: () = assert!(READ_AHEAD as usize <= READS_OPEN);
