@@ -6,5 +6,6 @@ pub mod limits;
 pub mod message;
 pub mod net;
 pub mod pdu;
+pub mod policy;
 pub mod session;
 pub mod store;

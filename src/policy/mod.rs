@@ -1,0 +1,174 @@
+//! The rules operators set, as pure functions over values: who may bind, how fast, where to, what a refusal means, how
+//! long things are kept.
+//!
+//! [`Policy`] is the compiled bundle that the configuration makes. Nothing here keeps state across messages except the
+//! small values handed back to the caller ([`Cell`], [`Pace`], [`Damping`]).
+
+pub mod auth;
+pub mod country;
+pub mod damping;
+pub mod explain;
+pub mod number;
+pub mod pace;
+pub mod retention;
+pub mod retry;
+pub mod route;
+pub mod throttle;
+pub mod validity;
+
+use std::str::FromStr;
+
+pub use auth::{AllowFrom, Credentials, Decoy, Password, PasswordHash};
+pub use country::{Country, Prefixes};
+pub use damping::{Attempt, Damping};
+pub use explain::{Explanation, NoPlan, Plan, Way};
+pub use number::{Number, destination, destination_or_short, source_is_valid};
+pub use pace::Pace;
+pub use retention::{Class, Retention};
+pub use retry::{Next, OnUnknown, Outcome};
+pub use route::{Destinations, OverRate, Route, Routes};
+pub use throttle::{Cell, Rate, Verdict};
+pub use validity::Validity;
+
+/// Binds an account may have at once, unless configured.
+pub const MAX_BINDS: u32 = 10;
+/// Open requests per bind toward us, unless configured.
+pub const ACCOUNT_WINDOW: u32 = 500;
+/// Open requests per link toward a carrier, unless configured.
+pub const CARRIER_WINDOW: u32 = 200;
+
+/// Everything that decides about messages, compiled from one configuration. Indices are positions in its lists.
+#[derive(Clone, Debug)]
+pub struct Policy {
+    /// Client systems.
+    pub accounts: Vec<Account>,
+    /// Upstream SMSCs.
+    pub carriers: Vec<Carrier>,
+    /// Which carriers serve which countries.
+    pub routes: Routes,
+    /// Which country a number belongs to.
+    pub prefixes: Prefixes,
+    /// How long data is kept.
+    pub retention: Retention,
+    /// How long messages are tried.
+    pub validity: Validity,
+    /// Work for binds with unknown names; [`Decoy::of`] the credentials of all accounts.
+    pub decoy: Decoy,
+}
+
+/// A client system.
+#[derive(Clone, Debug)]
+pub struct Account {
+    /// The name it binds with.
+    pub system_id: String,
+    /// How it proves itself.
+    pub credentials: Credentials,
+    /// Where it may come from.
+    pub allow_from: AllowFrom,
+    /// Binds it may have at once.
+    pub max_binds: u32,
+    /// Open requests per bind.
+    pub window: u32,
+    /// Messages per second over all its binds.
+    pub rate: Option<Rate>,
+    /// Where it may send to; `None` for everywhere that has a route.
+    pub countries: Option<Vec<Country>>,
+}
+
+/// An upstream SMSC.
+#[derive(Clone, Debug)]
+pub struct Carrier {
+    /// The operator's name for it.
+    pub name: String,
+    /// Connections kept up.
+    pub links: u32,
+    /// Open requests per link.
+    pub window: u32,
+    /// Messages per second over all links.
+    pub rate: Option<Rate>,
+    /// What happens to messages it never answers.
+    pub on_unknown: OnUnknown,
+    /// The company that gets the data.
+    pub legal_entity: Option<String>,
+    /// The country whose law it is under.
+    pub country: Option<Country>,
+    /// Why personal data may go there.
+    pub transfer_basis: Option<TransferBasis>,
+}
+
+/// Ground for handing personal data to a carrier (GDPR chapter V).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum TransferBasis {
+    /// It stays in the European Economic Area.
+    Eea,
+    /// The country has an adequacy decision (Art. 45).
+    Adequacy,
+    /// Standard contractual clauses (Art. 46).
+    Scc,
+    /// The data subjects consented explicitly (Art. 49(1)(a)).
+    ExplicitConsent,
+    /// Delivery is impossible without (Art. 49(1)(b) and (c)).
+    Necessary,
+}
+
+/// A word that names no transfer basis.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{text:?} is no transfer basis: expected eea, adequacy, scc, explicit_consent or necessary")]
+pub struct BadTransferBasis {
+    /// What was written.
+    pub text: String,
+}
+
+impl TransferBasis {
+    /// All of them.
+    pub const ALL: [Self; 5] = [Self::Eea, Self::Adequacy, Self::Scc, Self::ExplicitConsent, Self::Necessary];
+
+    /// The word in configuration.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Eea => "eea",
+            Self::Adequacy => "adequacy",
+            Self::Scc => "scc",
+            Self::ExplicitConsent => "explicit_consent",
+            Self::Necessary => "necessary",
+        }
+    }
+}
+
+impl FromStr for TransferBasis {
+    type Err = BadTransferBasis;
+
+    fn from_str(text: &str) -> Result<Self, BadTransferBasis> {
+        let found = Self::ALL.into_iter().find(|basis| basis.as_str() == text);
+        found.ok_or_else(|| BadTransferBasis { text: text.to_owned() })
+    }
+}
+
+impl Account {
+    /// Whether it may send to `country`, if a route leads there.
+    #[must_use]
+    pub fn allows(&self, country: Country) -> bool {
+        self.countries.as_ref().is_none_or(|countries| countries.contains(&country))
+    }
+}
+
+impl Policy {
+    /// The account with this name. Compares octets: SMPP has no case folding.
+    #[must_use]
+    pub fn account(&self, system_id: &[u8]) -> Option<u16> {
+        let position = self.accounts.iter().position(|account| account.system_id.as_bytes() == system_id)?;
+        u16::try_from(position).ok()
+    }
+
+    /// The account that this name and password open, at the same cost whether the name exists or not. With password
+    /// hashes that cost is milliseconds: not for the thread that decides.
+    #[must_use]
+    pub fn authenticate(&self, system_id: &[u8], password: &[u8]) -> Option<u16> {
+        let index = self.account(system_id);
+        let credentials = index.and_then(|index| self.accounts.get(usize::from(index))).map(|own| &own.credentials);
+        // Before the filter: an unknown name must pay too.
+        let open = self.decoy.verify(credentials, password);
+        index.filter(|_| open)
+    }
+}
