@@ -39,7 +39,7 @@ pub enum Next {
     /// The carrier is too busy, not the message wrong: slow the carrier down. The message keeps its place and the
     /// attempt does not count.
     Throttle {
-        /// Nothing goes to this carrier before this has passed.
+        /// How long the carrier stays at the lowered pace before it is raised again.
         pause: Duration,
     },
     /// This carrier will not take it; offer it to the next one of the route, with attempts counted anew. Without a
