@@ -7,6 +7,5 @@ pub mod message;
 pub mod net;
 pub mod pdu;
 pub mod policy;
-pub mod sandbox;
 pub mod session;
 pub mod store;

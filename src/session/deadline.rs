@@ -2,11 +2,10 @@
 
 use bytes::BytesMut;
 
-use super::inbound::put_header;
 use super::timers::{Earliest, PARTIAL_PDU, PAUSE, Silence, UNBIND_ANSWER, UNBIND_WORK, Why};
 use super::{CloseReason, Event, Pause, Phase, Session};
 use crate::clock::Mono;
-use crate::pdu::{CommandId, CommandStatus};
+use crate::pdu::{CommandId, CommandStatus, encode_header_only};
 
 impl Session {
     /// When to call [`Self::tick`], and what for. Never later than the next thing to do; `None` once closing.
@@ -81,10 +80,8 @@ impl Session {
         match (self.phase, self.due_of_phase()) {
             (Phase::Open | Phase::Deciding, Some((due, _))) if due <= now => self.close(CloseReason::SessionInit),
             (Phase::Binding { .. }, Some((due, _))) if due <= now => self.close(CloseReason::BindUnanswered),
-            (Phase::Bound, _) => {
-                if self.settings.inactivity.is_some_and(|inactivity| now >= self.message.after(inactivity)) {
-                    self.begin_unbind(CloseReason::Inactive, now);
-                }
+            (Phase::Bound, _) if self.settings.inactivity.is_some_and(|time| now >= self.message.after(time)) => {
+                self.begin_unbind(CloseReason::Inactive, now);
             }
             // The unbind's own steps: `advance`.
             _ => {}
@@ -111,7 +108,7 @@ impl Session {
             Some(Silence::Ask) => {
                 let sequence = self.window.number();
                 self.enquired = Some(sequence);
-                put_header(wire, CommandId::ENQUIRE_LINK, CommandStatus::ESME_ROK, sequence);
+                encode_header_only(CommandId::ENQUIRE_LINK, CommandStatus::ESME_ROK, sequence, wire);
             }
             Some(Silence::Dead) => self.close(CloseReason::PeerSilent),
             None => {}

@@ -1,16 +1,11 @@
 //! What the peer sent: which of it is passed on, and what the rest is answered with. SMPP 3.4 §2.3 and §3.3.
 
-use bytes::{BufMut, BytesMut};
+use bytes::BytesMut;
 
 use super::window::Settled;
 use super::{BindMode, CloseReason, Event, Pause, Phase, Role, Session, Span, matrix};
 use crate::clock::Mono;
-use crate::pdu::{Broken, CommandId, CommandStatus, Frame, HEADER_LENGTH, Header};
-
-/// Appends a PDU that is a header only.
-pub(super) fn put_header(wire: &mut impl BufMut, id: CommandId, status: CommandStatus, sequence: u32) {
-    Header { length: HEADER_LENGTH as u32, id, status, sequence }.encode(wire);
-}
+use crate::pdu::{Broken, CommandId, CommandStatus, Frame, Header, encode_header_only};
 
 /// Whether a `command_length` is the beginning of another protocol: text such as HTTP's, or a TLS handshake.
 fn is_foreign(length: u32) -> bool {
@@ -47,14 +42,14 @@ impl Session {
             self.close(CloseReason::NotSmpp);
             return;
         }
-        put_header(wire, CommandId::GENERIC_NACK, CommandStatus::ESME_RINVCMDLEN, 0);
+        encode_header_only(CommandId::GENERIC_NACK, CommandStatus::ESME_RINVCMDLEN, 0, wire);
         self.close(CloseReason::Framing(broken));
     }
 
     fn receive_request(&mut self, header: Header, body: Span, now: Mono, wire: &mut BytesMut, events: &mut Vec<Event>) {
         let Header { id: command, sequence, .. } = header;
         match command {
-            CommandId::ENQUIRE_LINK => put_header(wire, command.response(), CommandStatus::ESME_ROK, sequence),
+            CommandId::ENQUIRE_LINK => encode_header_only(command.response(), CommandStatus::ESME_ROK, sequence, wire),
             CommandId::UNBIND => self.peer_unbinds(sequence, now, wire),
             CommandId::BIND_RECEIVER | CommandId::BIND_TRANSMITTER | CommandId::BIND_TRANSCEIVER => {
                 self.peer_binds(header, body, now, wire, events);
@@ -87,7 +82,7 @@ impl Session {
         let limit = if self.pause == Pause::Over { window } else { window.saturating_mul(2) };
         if self.open >= limit {
             self.counters.over_window += 1;
-            put_header(wire, command.response(), CommandStatus::ESME_RTHROTTLED, sequence);
+            encode_header_only(command.response(), CommandStatus::ESME_RTHROTTLED, sequence, wire);
             return;
         }
         self.open += 1;
@@ -102,7 +97,7 @@ impl Session {
         let before_bind = self.phase == Phase::Open && self.role == Role::Smsc;
         if !matrix::knows(command) {
             self.counters.unknown_commands += 1;
-            put_header(wire, CommandId::GENERIC_NACK, CommandStatus::ESME_RINVCMDID, sequence);
+            encode_header_only(CommandId::GENERIC_NACK, CommandStatus::ESME_RINVCMDID, sequence, wire);
             if before_bind {
                 self.close(CloseReason::NotBound(command));
             }
@@ -115,10 +110,10 @@ impl Session {
                 self.close(CloseReason::UnwelcomeOutbind);
                 return;
             }
-            put_header(wire, CommandId::GENERIC_NACK, CommandStatus::ESME_RINVBNDSTS, sequence);
+            encode_header_only(CommandId::GENERIC_NACK, CommandStatus::ESME_RINVBNDSTS, sequence, wire);
             return;
         }
-        put_header(wire, command.response(), CommandStatus::ESME_RINVBNDSTS, sequence);
+        encode_header_only(command.response(), CommandStatus::ESME_RINVBNDSTS, sequence, wire);
         if before_bind {
             self.close(CloseReason::NotBound(command));
         }
@@ -133,7 +128,7 @@ impl Session {
             events.push(Event::Bind { sequence, command, body });
         } else if self.phase == Phase::Deciding || matches!(self.state(now), matrix::State::Bound(_)) {
             self.counters.second_binds += 1;
-            put_header(wire, command.response(), CommandStatus::ESME_RALYBND, sequence);
+            encode_header_only(command.response(), CommandStatus::ESME_RALYBND, sequence, wire);
         } else {
             self.refuse(header, wire);
         }
@@ -144,14 +139,14 @@ impl Session {
             Phase::Bound | Phase::Draining { .. } => self.phase = Phase::PeerUnbinding { since: now, sequence },
             Phase::Unbinding { .. } => {
                 // Both sides unbound at once: each has the other's word.
-                put_header(wire, CommandId::UNBIND_RESP, CommandStatus::ESME_ROK, sequence);
+                encode_header_only(CommandId::UNBIND_RESP, CommandStatus::ESME_ROK, sequence, wire);
                 self.unbind_answered();
             }
             Phase::PeerUnbinding { .. } => {
-                put_header(wire, CommandId::UNBIND_RESP, CommandStatus::ESME_ROK, sequence);
+                encode_header_only(CommandId::UNBIND_RESP, CommandStatus::ESME_ROK, sequence, wire);
             }
             Phase::Open | Phase::Deciding | Phase::Binding { .. } | Phase::Closed => {
-                put_header(wire, CommandId::UNBIND_RESP, CommandStatus::ESME_ROK, sequence);
+                encode_header_only(CommandId::UNBIND_RESP, CommandStatus::ESME_ROK, sequence, wire);
                 self.close(CloseReason::PeerUnbound);
             }
         }

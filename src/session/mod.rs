@@ -32,13 +32,8 @@ pub use timers::{Settings, Why};
 pub use window::{SEQUENCE_MAX, Settled, WINDOW_MAX, Window};
 
 use crate::clock::Mono;
-use crate::pdu::{CommandId, CommandStatus};
+use crate::pdu::{BOUND_LIMIT, CommandId, CommandStatus, UNBOUND_LIMIT};
 use timers::{Liveness, Nacks};
-
-/// The longest PDU accepted before a bind, in octets.
-pub const FRAME_LIMIT_OPEN: u32 = 1_024;
-/// The longest PDU accepted after it: a `message_payload` of 64 KiB and its mandatory fields.
-pub const FRAME_LIMIT_BOUND: u32 = 70_000;
 
 /// Where the session stands. The bind's mode is kept beside it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -138,10 +133,14 @@ impl Session {
         }
     }
 
-    /// Sets both windows to the account's, which only the bind names. `send_window` has no effect once bound.
+    /// Sets both windows to the account's, which only the bind names. `send_window` has no effect while requests of ours
+    /// are open.
     pub fn set_windows(&mut self, window: u32, send_window: u32) {
         self.settings.window = window;
         self.settings.send_window = send_window;
+        if self.phase == Phase::Bound {
+            self.window.resize(send_window);
+        }
     }
 
     /// Which side we are.
@@ -211,7 +210,7 @@ impl Session {
     /// The longest PDU accepted now, in octets.
     #[must_use]
     pub fn frame_limit(&self) -> u32 {
-        if self.mode.is_some() { FRAME_LIMIT_BOUND } else { FRAME_LIMIT_OPEN }
+        if self.mode.is_some() { BOUND_LIMIT } else { UNBOUND_LIMIT }
     }
 
     /// What was counted so far.

@@ -1,12 +1,14 @@
 //! What we send: parcels with their requests, our bind, our unbind, and how a session is brought to its end.
 
-use bytes::{BufMut, BytesMut};
+use bytes::BytesMut;
 
-use super::inbound::put_header;
 use super::timers::{UNBIND_ANSWER, UNBIND_WORK};
 use super::{BindMode, CloseReason, Control, Event, Parcel, Phase, Request, Role, Sent, Session, Span, matrix};
 use crate::clock::Mono;
-use crate::pdu::{CommandId, CommandStatus, HEADER_LENGTH, Header};
+use crate::pdu::{Bind, CommandId, CommandStatus, HEADER_LENGTH, Header, encode_header_only};
+
+/// What a request that this bind may not send comes back with.
+const WRONG_STATE: CommandStatus = CommandStatus::ESME_RINVBNDSTS;
 
 impl Session {
     /// Makes a parcel's octets ready to write: gives each request its window slot and sequence number, counts the
@@ -42,25 +44,29 @@ impl Session {
         let (mut from, mut cut, mut kept) = (0, 0, 0);
         for index in 0..requests.len() {
             let Request { at, token } = requests[index];
-            match self.send_request(wire, at as usize, token, now) {
+            let start = at as usize;
+            // Behind `from`, a request out of order would lie in what was cut out.
+            let sent = if start < from { Err(WRONG_STATE) } else { self.send_request(wire, start, token, now) };
+            match sent {
                 Ok(()) => {
                     requests[kept] = Request { at: at - cut as u32, token };
                     kept += 1;
                 }
                 Err(status) => {
                     self.unsent(token, status, now);
-                    let at = (at as usize).clamp(from, wire.len());
-                    let length = wire.get(at..).map_or(0, pdu_length);
-                    wire.copy_within(from..at, from - cut);
-                    from = at + length;
-                    cut += length;
+                    if let Some(octets) = wire.get(start..).filter(|_| start >= from) {
+                        let length = pdu_length(octets);
+                        wire.copy_within(from..start, from - cut);
+                        from = start + length;
+                        cut += length;
+                    }
                 }
             }
         }
+        requests.truncate(kept);
         if cut > 0 {
             wire.copy_within(from.., from - cut);
             wire.truncate(wire.len() - cut);
-            requests.truncate(kept);
         }
     }
 
@@ -68,11 +74,11 @@ impl Session {
     fn send_request(&mut self, wire: &mut BytesMut, at: usize, token: u64, now: Mono) -> Result<(), CommandStatus> {
         let header = wire.get_mut(at..).and_then(|octets| octets.first_chunk_mut::<HEADER_LENGTH>());
         let (true, Some(header)) = (self.phase == Phase::Bound, header) else {
-            return Err(CommandStatus::ESME_RINVBNDSTS);
+            return Err(WRONG_STATE);
         };
         let command = Header::decode(header).id;
         if !matrix::allows(self.role, self.state(now), command) || !matrix::has_response(command) {
-            return Err(CommandStatus::ESME_RINVBNDSTS);
+            return Err(WRONG_STATE);
         }
         let Some(sequence) = self.window.take(Sent { token, response: command.response() }, now) else {
             return Err(CommandStatus::ESME_RTHROTTLED);
@@ -101,17 +107,14 @@ impl Session {
         }));
     }
 
-    /// ESME role: sends our bind, the first PDU of a session. `command` is one of the three binds, `body` its encoded
-    /// body. Does nothing in any other role or state.
-    pub fn bind(&mut self, command: CommandId, body: &[u8], now: Mono, wire: &mut BytesMut) {
-        let length = u32::try_from(HEADER_LENGTH + body.len());
-        let (Ok(length), true) = (length, BindMode::asked_by(command).is_some()) else { return };
-        if self.role != Role::Esme || self.phase != Phase::Open {
+    /// ESME role: sends our bind, the first PDU of a session. `command` is one of the three binds. Does nothing in any
+    /// other role or state.
+    pub fn bind(&mut self, command: CommandId, bind: &Bind<'_>, now: Mono, wire: &mut BytesMut) {
+        if self.role != Role::Esme || self.phase != Phase::Open || BindMode::asked_by(command).is_none() {
             return;
         }
-        let header = Header { length, id: command, status: CommandStatus::ESME_ROK, sequence: self.window.number() };
-        header.encode(wire);
-        wire.put_slice(body);
+        let sequence = self.window.number();
+        bind.encode(command, sequence, wire);
         self.phase = Phase::Binding { command, since: now };
     }
 
@@ -140,7 +143,7 @@ impl Session {
             && (self.is_settled(since, now) || now >= since.after(self.settings.response_timeout))
         {
             let sequence = self.window.number();
-            put_header(wire, CommandId::UNBIND, CommandStatus::ESME_ROK, sequence);
+            encode_header_only(CommandId::UNBIND, CommandStatus::ESME_ROK, sequence, wire);
             self.phase = Phase::Unbinding { since: now, sequence, answered: false };
         }
         match self.phase {
@@ -155,7 +158,7 @@ impl Session {
             Phase::PeerUnbinding { since, sequence }
                 if (self.open == 0 && self.window.is_empty()) || now >= since.after(UNBIND_WORK) =>
             {
-                put_header(wire, CommandId::UNBIND_RESP, CommandStatus::ESME_ROK, sequence);
+                encode_header_only(CommandId::UNBIND_RESP, CommandStatus::ESME_ROK, sequence, wire);
                 self.close(CloseReason::PeerUnbound);
             }
             _ => {}
