@@ -173,6 +173,7 @@ impl State {
                     self.journal.insert(number, octets);
                 }
                 for number in cut {
+                    self.next_block = self.next_block.max(number.saturating_add(1));
                     self.journal.remove(&number);
                 }
             }

@@ -14,8 +14,10 @@ mod envelope;
 mod index;
 pub mod memory;
 mod names;
+pub mod sled;
 pub mod write;
 
+pub use self::sled::{SledStore, Tuning};
 pub use archive::{ArchiveBlock, ArchiveBuilder, ArchiveKey, ArchiveRecord, Extent, Party};
 pub use block::{BLOCK_OCTETS, Block, BlockBuilder, Position};
 pub use envelope::{Damage, VERSION};
@@ -97,7 +99,7 @@ pub trait Store: Send {
 pub struct Progress {
     /// Blocks handed over, this one included.
     pub done: u64,
-    /// Blocks there are.
+    /// Blocks there are at most: some numbers between the first and the last may have been cut.
     pub total: u64,
 }
 

@@ -1,0 +1,382 @@
+//! What every store must do, run against the model in memory and against sled.
+
+use std::path::Path;
+use std::time::Duration;
+
+use smppgate::clock::Unix;
+use smppgate::message::{AccountId, CarrierId, MessageId};
+use smppgate::store::memory::Script;
+use smppgate::store::{
+    Accept, ArchiveBlock, ArchiveBuilder, ArchiveRecord, Block, BlockBuilder, Commit, Durability, Fault, MemoryStore,
+    Party, Recovered, SledStore, Store, Swept, SweptRecords, Tuning, Write,
+};
+
+/// A store that can be stopped and started again.
+trait Bench {
+    fn store(&mut self) -> &mut dyn Store;
+    /// Everything that was flushed is there afterwards.
+    fn restart(&mut self);
+}
+
+impl Bench for MemoryStore {
+    fn store(&mut self) -> &mut dyn Store {
+        self
+    }
+
+    fn restart(&mut self) {
+        self.crash();
+    }
+}
+
+struct OnDisk {
+    directory: tempfile::TempDir,
+    store: Option<SledStore>,
+}
+
+impl OnDisk {
+    fn new() -> Self {
+        let directory = tempfile::tempdir().expect("a temporary directory");
+        let store = Some(open(directory.path()).expect("a new store"));
+        Self { directory, store }
+    }
+}
+
+impl Bench for OnDisk {
+    fn store(&mut self) -> &mut dyn Store {
+        self.store.as_mut().expect("open")
+    }
+
+    fn restart(&mut self) {
+        self.store = None;
+        self.store = Some(open(self.directory.path()).expect("the store opens again"));
+    }
+}
+
+fn open(path: &Path) -> Result<SledStore, Fault> {
+    SledStore::open(path, Tuning::default())
+}
+
+/// One test for each line of the contract and each store.
+macro_rules! conformance {
+    ($($name:ident),* $(,)?) => {
+        mod memory {
+            $(#[test] fn $name() { super::$name(&mut smppgate::store::MemoryStore::new()); })*
+        }
+        mod sled {
+            $(#[test] fn $name() { super::$name(&mut super::OnDisk::new()); })*
+        }
+    };
+}
+
+conformance!(
+    an_empty_store_recovers_nothing,
+    what_is_committed_is_read_and_recovered_in_order,
+    a_commit_given_twice_is_stored_once,
+    cut_blocks_are_gone_and_their_numbers_stay_used,
+    an_archive_block_needs_the_cut_of_its_journal_block,
+    archived_messages_are_found_until_swept,
+    a_sweep_is_bounded_counts_and_keeps_what_is_not_due,
+    identities_stay_used_after_the_sweep,
+    names_keep_their_numbers,
+    buffered_commits_are_read_at_once,
+    large_and_many_blocks_survive,
+);
+
+fn blocks(first: u64, count: u64) -> Vec<Block> {
+    let mut builder = BlockBuilder::new(first);
+    let mut blocks = Vec::new();
+    for number in first..first + count {
+        builder.push(&Write::Settled { id: MessageId(number * 10), at: 7 });
+        blocks.extend(builder.take());
+    }
+    blocks
+}
+
+fn record(id: u64, class: u8, account: u16) -> ArchiveRecord {
+    ArchiveRecord {
+        id: MessageId(id),
+        account: AccountId(account),
+        class,
+        accepted: Unix(id),
+        done: Unix(id + 1),
+        state: 2,
+        error: 0,
+        carrier: Some(CarrierId(1)),
+        country: *b"NO",
+        source: Party::new(5, 0, b"shop").expect("fits"),
+        destination: Party::new(1, 1, b"4791234567").expect("fits"),
+    }
+}
+
+/// One archive block of class, hour and journal block, with these (identity, account) pairs.
+fn archive(class: u8, hour: u32, block: u64, held: &[(u64, u16)]) -> ArchiveBlock {
+    let mut builder = ArchiveBuilder::new();
+    for &(id, account) in held {
+        builder.push(hour, block, &record(id, class, account));
+    }
+    builder.take().remove(0)
+}
+
+fn put(bench: &mut dyn Bench, commit: &Commit) {
+    bench.store().commit(commit, Durability::Flushed).expect("a commit is stored");
+}
+
+fn recovered(bench: &mut dyn Bench) -> (Vec<Block>, Recovered) {
+    let mut found = Vec::new();
+    let recovered = bench
+        .store()
+        .recover(&mut |block, progress| {
+            found.push(block);
+            assert_eq!(progress.done, found.len() as u64);
+            assert!(progress.done <= progress.total);
+        })
+        .expect("a store recovers");
+    assert_eq!(recovered.blocks, found.len() as u64);
+    (found, recovered)
+}
+
+fn begin(hour: u32) -> Unix {
+    Unix(u64::from(hour) * 3_600_000)
+}
+
+fn an_empty_store_recovers_nothing(bench: &mut dyn Bench) {
+    assert_eq!(recovered(bench), (vec![], Recovered::default()));
+    bench.restart();
+    assert_eq!(recovered(bench), (vec![], Recovered::default()));
+    assert_eq!(bench.store().read(0), Ok(None));
+    assert_eq!(bench.store().archived(MessageId(0)), Ok(None));
+    assert_eq!(bench.store().sweep(begin(5), 10), Ok(Swept { done: true, ..Swept::default() }));
+}
+
+fn what_is_committed_is_read_and_recovered_in_order(bench: &mut dyn Bench) {
+    let all = blocks(0, 300);
+    for blocks in all.chunks(7) {
+        put(bench, &Commit { blocks: blocks.to_vec(), ..Commit::default() });
+    }
+    assert_eq!(bench.store().read(255), Ok(Some(all[255].clone())));
+    assert_eq!(bench.store().health().journal_blocks, 300);
+    bench.restart();
+    let (found, recovered) = recovered(bench);
+    assert_eq!(found, all);
+    assert_eq!(recovered.next_block, 300);
+    assert_eq!(bench.store().read(299), Ok(Some(all[299].clone())));
+    assert_eq!(bench.store().read(300), Ok(None));
+    assert_eq!(bench.store().health().journal_blocks, 300);
+}
+
+fn a_commit_given_twice_is_stored_once(bench: &mut dyn Bench) {
+    put(bench, &Commit { blocks: blocks(0, 3), ..Commit::default() });
+    let commit = Commit { blocks: blocks(3, 2), archive: vec![archive(0, 9, 1, &[(5, 0)])], cut: vec![0, 1] };
+    put(bench, &commit);
+    put(bench, &commit);
+    bench.restart();
+    assert_eq!(recovered(bench).0, blocks(2, 3));
+    assert_eq!(bench.store().health().archive_blocks, 1);
+    assert_eq!(bench.store().archived(MessageId(5)), Ok(Some(record(5, 0, 0))));
+}
+
+fn cut_blocks_are_gone_and_their_numbers_stay_used(bench: &mut dyn Bench) {
+    put(bench, &Commit { blocks: blocks(0, 3), ..Commit::default() });
+    put(bench, &Commit { cut: vec![0, 1, 2, 77], ..Commit::default() });
+    assert_eq!(bench.store().read(1), Ok(None));
+    assert_eq!(bench.store().health().journal_blocks, 0);
+    for _ in 0..2 {
+        bench.restart();
+        let (found, recovered) = recovered(bench);
+        assert_eq!(found, vec![]);
+        assert!(recovered.next_block >= 3, "{recovered:?}");
+    }
+}
+
+fn an_archive_block_needs_the_cut_of_its_journal_block(bench: &mut dyn Bench) {
+    let commit = Commit { blocks: blocks(0, 1), archive: vec![archive(0, 9, 4, &[(5, 0)])], cut: vec![3, 5] };
+    assert_eq!(bench.store().commit(&commit, Durability::Flushed), Err(Fault::Uncut { block: 4 }));
+    assert_eq!(bench.store().read(0), Ok(None));
+    assert_eq!(bench.store().archived(MessageId(5)), Ok(None));
+}
+
+fn archived_messages_are_found_until_swept(bench: &mut dyn Bench) {
+    let first = archive(0, 9, 0, &[(10, 0), (30, 0), (20, 1)]);
+    let second = archive(3, 12, 1, &[(15, 0), (25, 1)]);
+    put(bench, &Commit { archive: vec![first, second], cut: vec![0, 1], ..Commit::default() });
+    for restart in [false, true] {
+        if restart {
+            bench.restart();
+            assert_eq!(recovered(bench).1.archived_to, MessageId(30));
+        }
+        for (id, class, account) in [(10, 0, 0), (20, 0, 1), (30, 0, 0), (15, 3, 0), (25, 3, 1)] {
+            assert_eq!(bench.store().archived(MessageId(id)), Ok(Some(record(id, class, account))));
+        }
+        for id in [0, 9, 12, 31, u64::MAX] {
+            assert_eq!(bench.store().archived(MessageId(id)), Ok(None));
+        }
+    }
+    assert_eq!(bench.store().sweep(begin(9), 10).expect("swept").blocks, 1);
+    for restart in [false, true] {
+        if restart {
+            bench.restart();
+            recovered(bench);
+        }
+        assert_eq!(bench.store().archived(MessageId(20)), Ok(None));
+        assert_eq!(bench.store().archived(MessageId(25)), Ok(Some(record(25, 3, 1))));
+    }
+}
+
+fn a_sweep_is_bounded_counts_and_keeps_what_is_not_due(bench: &mut dyn Bench) {
+    let held = [
+        archive(0, 8, 0, &[(1, 0), (2, 0), (3, 1)]),
+        archive(0, 9, 1, &[(4, 1)]),
+        archive(0, 10, 2, &[(5, 0)]),
+        archive(1, 7, 3, &[(6, 2), (7, 2)]),
+        archive(255, 9, 4, &[(8, 0)]),
+    ];
+    put(bench, &Commit { archive: held.to_vec(), cut: (0..5).collect(), ..Commit::default() });
+    let counted = |class, account, records| SweptRecords { class, account: AccountId(account), records };
+    assert_eq!(bench.store().sweep(Unix(begin(7).0 - 1), 9), Ok(Swept { done: true, ..Swept::default() }));
+    let swept = bench.store().sweep(begin(9), 2).expect("swept");
+    assert_eq!(swept, Swept { blocks: 2, records: vec![counted(0, 0, 2), counted(0, 1, 2)], done: false });
+    bench.restart();
+    recovered(bench);
+    let swept = bench.store().sweep(begin(9), 2).expect("swept");
+    assert_eq!(swept, Swept { blocks: 2, records: vec![counted(1, 2, 2), counted(255, 0, 1)], done: true });
+    assert_eq!(bench.store().health().archive_blocks, 1);
+    assert_eq!(bench.store().archived(MessageId(5)), Ok(Some(record(5, 0, 0))));
+    let swept = bench.store().sweep(Unix(u64::MAX), 2).expect("swept");
+    assert_eq!(swept, Swept { blocks: 1, records: vec![counted(0, 0, 1)], done: true });
+}
+
+fn identities_stay_used_after_the_sweep(bench: &mut dyn Bench) {
+    put(bench, &Commit { archive: vec![archive(0, 1, 0, &[(900, 0)])], cut: vec![0], ..Commit::default() });
+    assert!(bench.store().sweep(begin(1), 1).expect("swept").done);
+    bench.restart();
+    let (_, recovered) = recovered(bench);
+    assert_eq!(recovered.archived_to, MessageId(900));
+    assert!(recovered.next_block >= 1);
+}
+
+fn names_keep_their_numbers(bench: &mut dyn Bench) {
+    let first = bench.store().enroll(&["acme", "zeta"], &["fjord"]).expect("enrolled");
+    assert_eq!(first.accounts, [AccountId(0), AccountId(1)]);
+    assert_eq!(first.carriers, [CarrierId(0)]);
+    bench.restart();
+    recovered(bench);
+    let second = bench.store().enroll(&["zeta", "beta", "beta"], &["acme", "fjord"]).expect("enrolled");
+    assert_eq!(second.accounts, [AccountId(1), AccountId(2), AccountId(2)]);
+    assert_eq!(second.carriers, [CarrierId(1), CarrierId(0)]);
+    assert_eq!(second.account_names, ["acme", "zeta", "beta"]);
+    assert_eq!(second.carrier_names, ["fjord", "acme"]);
+    bench.restart();
+    recovered(bench);
+    let third = bench.store().enroll(&[], &[]).expect("enrolled");
+    assert_eq!((third.account_names, third.carrier_names), (second.account_names, second.carrier_names));
+}
+
+fn buffered_commits_are_read_at_once(bench: &mut dyn Bench) {
+    let archive = vec![archive(0, 9, 7, &[(5, 0)])];
+    let commit = Commit { blocks: blocks(8, 3), archive, cut: vec![7] };
+    bench.store().commit(&commit, Durability::Buffered).expect("stored");
+    assert_eq!(bench.store().read(9), Ok(Some(commit.blocks[1].clone())));
+    assert_eq!(bench.store().archived(MessageId(5)), Ok(Some(record(5, 0, 0))));
+    put(bench, &Commit::default());
+    bench.restart();
+    assert_eq!(recovered(bench).0, commit.blocks);
+}
+
+fn large_and_many_blocks_survive(bench: &mut dyn Bench) {
+    let body = vec![0xA5; 70_000];
+    let mut builder = BlockBuilder::new(0);
+    let mut all = Vec::new();
+    for id in 0..200 {
+        let body = if id % 50 == 0 { &body[..] } else { &body[..16_000] };
+        builder.push(&Write::Accept(Accept {
+            id: MessageId(id),
+            account: AccountId(0),
+            country: *b"NO",
+            class: 0,
+            flags: 0,
+            accepted: Unix(id),
+            due: 0,
+            expires: 0,
+            body,
+        }));
+        if id % 5 == 4 {
+            let blocks = builder.take();
+            all.extend(blocks.clone());
+            put(bench, &Commit { blocks, ..Commit::default() });
+        }
+    }
+    bench.restart();
+    assert_eq!(recovered(bench).0, all);
+}
+
+mod faults {
+    //! What the model store can do on order.
+
+    use super::*;
+
+    fn io() -> Fault {
+        Fault::Io { doing: "storing a commit", cause: "scripted".to_owned() }
+    }
+
+    fn sealing() -> Commit {
+        Commit { blocks: blocks(2, 1), archive: vec![archive(0, 9, 0, &[(5, 0)])], cut: vec![0, 1] }
+    }
+
+    #[test]
+    fn what_is_not_flushed_is_lost_in_a_crash() {
+        let mut store = MemoryStore::new();
+        put(&mut store, &Commit { blocks: blocks(0, 2), ..Commit::default() });
+        store.commit(&sealing(), Durability::Buffered).expect("applied");
+        assert_eq!(store.unflushed(), 2);
+        store.crash();
+        assert_eq!(recovered(&mut store).0, blocks(0, 2));
+        assert_eq!(store.archived(MessageId(5)), Ok(None));
+    }
+
+    #[test]
+    fn a_crash_between_archive_and_journal_is_repeated_and_loses_nothing() {
+        for script in [Script::Tear(io()), Script::Unflushed(io())] {
+            let mut store = MemoryStore::new();
+            put(&mut store, &Commit { blocks: blocks(0, 2), ..Commit::default() });
+            store.script([script]);
+            assert_eq!(store.commit(&sealing(), Durability::Flushed), Err(io()));
+            store.crash_keeping(1);
+            assert_eq!(recovered(&mut store).0, blocks(0, 2));
+            assert_eq!(store.health().archive_blocks, 0);
+            assert_eq!(store.archived(MessageId(5)), Ok(None));
+            put(&mut store, &sealing());
+            store.crash();
+            assert_eq!(recovered(&mut store).0, blocks(2, 1));
+            assert_eq!(store.archived(MessageId(5)), Ok(Some(record(5, 0, 0))));
+        }
+    }
+
+    #[test]
+    fn every_scripted_fault_can_be_tried_again() {
+        for script in [Script::Refuse(io()), Script::Tear(io()), Script::Unflushed(io()), Script::Unreported(io())] {
+            let mut store = MemoryStore::new();
+            put(&mut store, &Commit { blocks: blocks(0, 2), ..Commit::default() });
+            store.script([script, Script::Slow(Duration::from_secs(3))]);
+            assert_eq!(store.commit(&sealing(), Durability::Flushed), Err(io()));
+            assert_eq!(store.commit(&sealing(), Durability::Flushed), Ok(()));
+            assert_eq!(store.take_delay(), Duration::from_secs(3));
+            assert_eq!(store.take_delay(), Duration::ZERO);
+            store.crash();
+            assert_eq!(recovered(&mut store).0, blocks(2, 1));
+            assert_eq!(store.archived(MessageId(5)), Ok(Some(record(5, 0, 0))));
+        }
+    }
+
+    #[test]
+    fn a_damaged_block_is_named() {
+        let mut store = MemoryStore::new();
+        put(&mut store, &Commit { blocks: blocks(0, 5), ..Commit::default() });
+        assert!(store.damage(3, 25));
+        assert!(!store.damage(9, 0));
+        assert!(matches!(store.read(3), Err(Fault::Damaged { block: 3, .. })));
+        let mut found = 0;
+        let outcome = store.recover(&mut |_, _| found += 1);
+        assert!(matches!(outcome, Err(Fault::Damaged { block: 3, .. })));
+        assert_eq!(found, 3);
+    }
+}

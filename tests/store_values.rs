@@ -1,0 +1,346 @@
+//! Packing and unpacking of everything that is stored, and what becomes of octets that nobody packed.
+
+use proptest::prelude::*;
+use proptest::sample::Index;
+use smppgate::clock::Unix;
+use smppgate::message::{AccountId, CarrierId, MessageId};
+use smppgate::store::{
+    Accept, ArchiveBlock, ArchiveBuilder, ArchiveIndex, ArchiveKey, ArchiveRecord, BLOCK_OCTETS, Block, BlockBuilder,
+    Damage, Extent, NetworkError, Party, Position, Write,
+};
+
+/// A write that owns its octets.
+#[derive(Clone)]
+struct Owned {
+    shape: u8,
+    id: u64,
+    numbers: [u32; 3],
+    small: [u8; 4],
+    long: Vec<u8>,
+    short: Vec<u8>,
+}
+
+impl std::fmt::Debug for Owned {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        self.write().fmt(f)
+    }
+}
+
+impl Owned {
+    fn write(&self) -> Write<'_> {
+        let Self { shape, id, numbers: [at, due, expires], small: [a, b, c, d], .. } = *self;
+        let id = MessageId(id);
+        let pair = u16::from_be_bytes([a, b]);
+        match shape % 7 {
+            0 => Write::Accept(Accept {
+                id,
+                account: AccountId(pair),
+                country: [c, d],
+                class: a,
+                flags: b,
+                accepted: Unix(u64::from(at) * 1_000_003),
+                due,
+                expires,
+                body: &self.long,
+            }),
+            1 => Write::Sent { id, carrier: CarrierId(pair), at, carrier_message_id: &self.short },
+            2 => Write::Retry { id, position: a, attempts: b, due },
+            3 => Write::Final {
+                id,
+                state: a,
+                error: pair,
+                network: (c & 1 == 0).then_some(NetworkError { network: d, code: pair }),
+                at: Unix(u64::from(at) * 1_000_003),
+                owed: d & 1 == 0,
+            },
+            4 => Write::Settled { id, at },
+            5 => Write::Mark { next_id: id },
+            _ => Write::Parked {
+                carrier: CarrierId(pair),
+                at,
+                state: c,
+                error: pair,
+                carrier_message_id: &self.short,
+                recipient: &self.long[..self.long.len().min(255)],
+            },
+        }
+    }
+}
+
+fn owned() -> impl Strategy<Value = Owned> {
+    let octets = |range| prop::collection::vec(any::<u8>(), range);
+    let long = prop_oneof![9 => octets(0..300), 1 => octets(60_000..70_000)];
+    (any::<u8>(), any::<u64>(), any::<[u32; 3]>(), any::<[u8; 4]>(), long, octets(0..256))
+        .prop_map(|(shape, id, numbers, small, long, short)| Owned { shape, id, numbers, small, long, short })
+}
+
+fn party() -> impl Strategy<Value = Party> {
+    (any::<u8>(), any::<u8>(), prop::collection::vec(any::<u8>(), 0..=64))
+        .prop_map(|(ton, npi, octets)| Party::new(ton, npi, &octets).expect("64 octets fit"))
+}
+
+fn record() -> impl Strategy<Value = ArchiveRecord> {
+    let numbers = (any::<u64>(), any::<u16>(), 0..3_u8, any::<u64>(), any::<u64>());
+    let outcome = (any::<u8>(), any::<u16>(), prop::option::of(0..u16::MAX), any::<[u8; 2]>());
+    (numbers, outcome, party(), party()).prop_map(|(numbers, outcome, source, destination)| ArchiveRecord {
+        id: MessageId(numbers.0),
+        account: AccountId(numbers.1),
+        class: numbers.2,
+        accepted: Unix(numbers.3),
+        done: Unix(numbers.4),
+        state: outcome.0,
+        error: outcome.1,
+        carrier: outcome.2.map(CarrierId),
+        country: outcome.3,
+        source,
+        destination,
+    })
+}
+
+fn packed(record: &ArchiveRecord) -> Vec<u8> {
+    let mut octets = Vec::new();
+    record.encode(&mut octets);
+    octets
+}
+
+proptest! {
+    #[test]
+    fn writes_round_trip_and_say_their_length(owned in owned(), tail in prop::collection::vec(any::<u8>(), 0..20)) {
+        let mut octets = Vec::new();
+        owned.write().encode(&mut octets);
+        let length = octets.len();
+        octets.extend(tail);
+        prop_assert_eq!(Write::decode(&octets), Ok((owned.write(), length)));
+    }
+
+    #[test]
+    fn a_cut_write_is_damage(owned in owned(), cut in any::<Index>()) {
+        let mut octets = Vec::new();
+        owned.write().encode(&mut octets);
+        octets.truncate(cut.index(octets.len()));
+        let short = matches!(Write::decode(&octets), Err(Damage::Short { .. }));
+        prop_assert!(short);
+    }
+
+    #[test]
+    fn any_octets_are_a_write_or_damage(mut octets in prop::collection::vec(any::<u8>(), 1..400), shape in 1..=7_u8) {
+        octets[0] = if octets[0] < 250 { shape } else { octets[0] };
+        if let Ok((write, length)) = Write::decode(&octets) {
+            prop_assert!(length <= octets.len());
+            let mut again = Vec::new();
+            write.encode(&mut again);
+            prop_assert_eq!(Write::decode(&again), Ok((write, again.len())));
+        }
+    }
+
+    #[test]
+    fn every_position_finds_its_write(writes in prop::collection::vec(owned(), 1..60), first in 0..u64::MAX / 2) {
+        let mut builder = BlockBuilder::new(first);
+        let mut positions: Vec<Position> = Vec::new();
+        for owned in &writes {
+            let position = builder.push(&owned.write());
+            positions.push(position);
+            prop_assert_eq!(builder.write_at(position), Some(Ok(owned.write())));
+        }
+        for (owned, position) in writes.iter().zip(&positions) {
+            prop_assert_eq!(builder.write_at(*position), Some(Ok(owned.write())));
+        }
+        let blocks = builder.take();
+        prop_assert!(builder.is_empty());
+        prop_assert_eq!(builder.next(), first + blocks.len() as u64);
+        prop_assert_eq!(builder.write_at(positions[0]), None);
+        let mut stored = Vec::new();
+        for (place, block) in blocks.into_iter().enumerate() {
+            prop_assert_eq!(block.number, first + place as u64);
+            let block = Block::check(block.number, block.octets).expect("a sealed block is whole");
+            for (offset, write) in block.writes() {
+                let owned = &writes[stored.len()];
+                prop_assert_eq!(write, Ok(owned.write()));
+                prop_assert_eq!(block.write_at(offset), Ok(owned.write()));
+                stored.push(Position { block: block.number, offset });
+            }
+        }
+        prop_assert_eq!(stored, positions);
+    }
+
+    #[test]
+    fn a_changed_bit_is_found(writes in prop::collection::vec(owned(), 1..5), at in any::<Index>(), bit in 0..8_u32) {
+        let mut builder = BlockBuilder::new(7);
+        for owned in &writes {
+            builder.push(&owned.write());
+        }
+        for Block { number, octets } in builder.take() {
+            let mut octets = octets.to_vec();
+            let at = at.index(octets.len());
+            octets[at] ^= 1_u8 << bit;
+            prop_assert!(Block::check(number, octets).is_err());
+        }
+    }
+
+    #[test]
+    fn any_octets_are_a_block_or_damage(octets in prop::collection::vec(any::<u8>(), 0..400), offset in any::<u32>()) {
+        let block = Block { number: 0, octets: octets.into() };
+        for (offset, write) in block.writes() {
+            prop_assert_eq!(block.write_at(offset), write);
+        }
+        if offset as usize >= block.octets.len() {
+            prop_assert_eq!(block.write_at(offset), Err(Damage::Offset { offset }));
+        }
+        prop_assert!(Block::check(0, block.octets).is_err());
+    }
+
+    #[test]
+    fn archive_blocks_round_trip(records in prop::collection::vec((record(), 0..3_u32, 0..500_u64), 1..800)) {
+        let mut builder = ArchiveBuilder::new();
+        for (record, hour, block) in &records {
+            builder.push(*hour, *block, record);
+        }
+        let blocks = builder.take();
+        prop_assert!(builder.is_empty());
+        let mut keys: Vec<_> = blocks.iter().map(|block| block.key).collect();
+        keys.sort();
+        keys.dedup();
+        prop_assert_eq!(keys.len(), blocks.len());
+        let mut found = Vec::new();
+        for block in blocks {
+            prop_assert!(records.iter().any(|(_, _, number)| *number == block.key.block));
+            prop_assert_eq!(ArchiveKey::from_octets(&block.key.octets()), Some(block.key));
+            let (block, extent) = ArchiveBlock::check(block.key, block.octets).expect("a sealed block is whole");
+            let held: Vec<_> = block.records().map(|record| record.expect("whole")).collect();
+            prop_assert_eq!(extent.records as usize, held.len());
+            prop_assert_eq!(Some(extent.least), held.iter().map(|record| record.id).min());
+            prop_assert_eq!(Some(extent.greatest), held.iter().map(|record| record.id).max());
+            for record in held {
+                prop_assert_eq!(record.class, block.key.class);
+                prop_assert!(block.find(record.id).expect("whole").is_some());
+                found.push((block.key.forget_hour, packed(&record)));
+            }
+        }
+        let mut expected: Vec<_> = records.iter().map(|(record, hour, _)| (*hour, packed(record))).collect();
+        expected.sort();
+        found.sort();
+        prop_assert_eq!(found, expected);
+    }
+
+    #[test]
+    fn any_octets_are_an_archive_block_or_damage(octets in prop::collection::vec(any::<u8>(), 0..400)) {
+        let key = ArchiveKey { class: 0, forget_hour: 0, block: 0 };
+        let block = ArchiveBlock { key, octets };
+        prop_assert!(block.records().count() <= 400);
+        let damaged = block.records().any(|record| record.is_err());
+        prop_assert_eq!(block.find(MessageId(u64::MAX)).is_err(), damaged);
+        prop_assert!(ArchiveBlock::check(key, block.octets).is_err());
+    }
+
+    #[test]
+    fn the_index_finds_what_a_scan_finds(
+        blocks in prop::collection::vec((0..4_u8, 0..30_u32, 0..50_u64, 0..1000_u64, 0..200_u64), 1..60),
+        removed in prop::collection::vec(any::<Index>(), 0..10),
+        id in 0..1300_u64, hour in 0..30_u32, at_most in 0..70_usize,
+    ) {
+        let mut index = ArchiveIndex::default();
+        let mut model = std::collections::BTreeMap::new();
+        for &(class, forget_hour, block, least, width) in &blocks {
+            let extent = Extent { records: 1, least: MessageId(least), greatest: MessageId(least + width) };
+            index.insert(ArchiveKey { class, forget_hour, block }, extent);
+            model.insert(ArchiveKey { class, forget_hour, block }, extent);
+        }
+        for place in removed {
+            let (class, forget_hour, block, ..) = blocks[place.index(blocks.len())];
+            let key = ArchiveKey { class, forget_hour, block };
+            prop_assert_eq!(index.remove(key), model.remove(&key));
+        }
+        prop_assert_eq!(index.keys().collect::<Vec<_>>(), model.keys().copied().collect::<Vec<_>>());
+        let mut candidates: Vec<_> = index.candidates(MessageId(id)).collect();
+        candidates.sort();
+        let holds = |extent: &Extent| extent.least.0 <= id && id <= extent.greatest.0;
+        let expected: Vec<_> = model.iter().filter(|(_, extent)| holds(extent)).map(|(key, _)| *key).collect();
+        prop_assert_eq!(candidates, expected);
+        let forgettable: Vec<_> = model.keys().copied().filter(|key| key.forget_hour <= hour).take(at_most).collect();
+        prop_assert_eq!(index.forgettable(hour, at_most), forgettable);
+    }
+}
+
+fn accept(body: &[u8]) -> Accept<'_> {
+    Accept {
+        id: MessageId(1),
+        account: AccountId(0),
+        country: *b"NO",
+        class: 0,
+        flags: 0,
+        accepted: Unix(0),
+        due: 0,
+        expires: 0,
+        body,
+    }
+}
+
+#[test]
+fn blocks_close_near_their_size_and_hold_one_oversized_write() {
+    let mut builder = BlockBuilder::new(0);
+    let body = vec![0; 70_000];
+    assert_eq!(builder.push(&Write::Accept(accept(&body))).block, 0);
+    for _ in 0..5000 {
+        builder.push(&Write::Accept(accept(&body[..165])));
+    }
+    let blocks = builder.take();
+    assert!(blocks[0].octets.len() > 70_000);
+    let (last, full) = blocks[1..].split_last().expect("5000 writes of 200 octets fill 31 blocks");
+    assert!(full.iter().all(|block| (BLOCK_OCTETS..BLOCK_OCTETS + 200).contains(&block.octets.len())));
+    assert!(last.octets.len() < BLOCK_OCTETS + 200);
+    assert_eq!(full.len() + 1, 31);
+}
+
+#[test]
+fn a_block_filed_wrongly_or_written_by_a_newer_version_is_refused() {
+    let mut builder = BlockBuilder::new(3);
+    builder.push(&Write::Settled { id: MessageId(1), at: 1 });
+    let octets = builder.take().remove(0).octets.to_vec();
+    assert_eq!(Block::check(4, octets.clone()), Err(Damage::Number { found: 3, expected: 4 }));
+    let mut newer = octets.clone();
+    newer[0] += 1;
+    assert_eq!(Block::check(3, newer), Err(Damage::Version { found: 2 }));
+    let mut longer = octets.clone();
+    longer.push(0);
+    assert_eq!(Block::check(3, longer), Err(Damage::Length { found: octets.len() + 1, expected: octets.len() }));
+    assert_eq!(Block::check(3, octets[..7].to_vec()), Err(Damage::Short { found: 7, expected: 20 }));
+    let key = ArchiveKey { class: 0, forget_hour: 0, block: 3 };
+    assert_eq!(ArchiveBlock::check(key, octets), Err(Damage::Kind { found: 1 }));
+}
+
+#[test]
+fn nothing_personal_is_shown() {
+    let body = *b"4791234567 secret";
+    let party = Party::new(1, 1, b"4791234567").expect("fits");
+    let record = ArchiveRecord {
+        id: MessageId(1),
+        account: AccountId(0),
+        class: 0,
+        accepted: Unix(0),
+        done: Unix(0),
+        state: 2,
+        error: 0,
+        carrier: None,
+        country: *b"NO",
+        source: party,
+        destination: party,
+    };
+    let parked = Write::Parked {
+        carrier: CarrierId(0),
+        at: 0,
+        state: 2,
+        error: 0,
+        carrier_message_id: b"x",
+        recipient: &body[..10],
+    };
+    let mut blocks = BlockBuilder::new(0);
+    blocks.push(&Write::Accept(accept(&body)));
+    let mut archive = ArchiveBuilder::new();
+    archive.push(1, 0, &record);
+    let mut shown = format!("{:?} {parked:?} {record:?} {blocks:?} {archive:?}", Write::Accept(accept(&body)));
+    let block = blocks.take().remove(0);
+    shown += &format!(" {block:?} {:?} {:?}", block.writes(), archive.take());
+    for secret in ["4791234567", "secret", "52, 55, 57, 49", "115, 101, 99"] {
+        assert!(!shown.contains(secret), "{secret} in {shown}");
+    }
+}
