@@ -107,7 +107,10 @@ const TEMPORARY_RETRIES: u8 = 5;
 /// Retries of a full queue: with [`LONG`] they fill a day.
 const QUEUE_FULL_RETRIES: u8 = 100;
 /// From this retry of a full queue on, another carrier may take the message.
-const QUEUE_FULL_PATIENCE: u8 = 3;
+const QUEUE_FULL_PATIENCE: u8 = 2;
+
+/// Retries of a receipt that a client refuses for good, in case it does not mean it.
+const RECEIPT_RETRIES: u8 = 2;
 
 /// Doubling delays.
 #[derive(Clone, Copy)]
@@ -117,10 +120,10 @@ struct Backoff {
 }
 
 impl Backoff {
-    /// The delay after `attempts` attempts, shortened by up to a fifth so that what failed together does not return
+    /// The delay after `attempts` retries, shortened by up to a fifth so that what failed together does not return
     /// together.
     fn delay(self, attempts: u8, jitter: u16) -> Duration {
-        let doublings = u32::from(attempts.saturating_sub(1)).min(16);
+        let doublings = u32::from(attempts).min(16);
         let full = self.first.saturating_mul(1 << doublings).min(self.cap);
         full - full / 5 * u32::from(jitter) / u32::from(u16::MAX)
     }
@@ -128,7 +131,8 @@ impl Backoff {
 
 /// What follows a failed attempt.
 ///
-/// `attempts` counts the attempts at this carrier, this one included and throttled ones not; `jitter` is a random
+/// `attempts` counts the earlier attempts at this carrier that were to be retried: 0 when the first one failed, and
+/// throttled ones never count; `jitter` is a random
 /// number, all values alike likely. Statuses this build does not know are permanent. `ESME_ROK` is no failure; here it
 /// means an answer that cannot be used, which is an unknown outcome.
 #[must_use]
@@ -139,13 +143,13 @@ pub fn next(outcome: Outcome, attempts: u8, jitter: u16, on_unknown: OnUnknown) 
     };
     match Meaning::of(status) {
         Meaning::Busy => Next::Throttle { pause: PAUSE },
-        Meaning::QueueFull if attempts <= QUEUE_FULL_RETRIES => {
+        Meaning::QueueFull if attempts < QUEUE_FULL_RETRIES => {
             Next::Retry { after: LONG.delay(attempts, jitter), failover: attempts >= QUEUE_FULL_PATIENCE }
         }
-        Meaning::Temporary if attempts <= TEMPORARY_RETRIES => {
+        Meaning::Temporary if attempts < TEMPORARY_RETRIES => {
             Next::Retry { after: SHORT.delay(attempts, jitter), failover: false }
         }
-        Meaning::Doubtful if attempts <= 1 => Next::Retry { after: LONG.delay(attempts, jitter), failover: true },
+        Meaning::Doubtful if attempts == 0 => Next::Retry { after: LONG.delay(attempts, jitter), failover: true },
         Meaning::QueueFull | Meaning::Temporary | Meaning::Doubtful => Next::NextCarrier,
         Meaning::Undeliverable | Meaning::Refused => {
             let (state, error) = given_up(outcome);
@@ -171,7 +175,7 @@ pub fn given_up(outcome: Outcome) -> (MessageState, u16) {
 
 fn unanswered(attempts: u8, jitter: u16, on_unknown: OnUnknown) -> Next {
     match on_unknown {
-        OnUnknown::Resend if attempts <= TEMPORARY_RETRIES => {
+        OnUnknown::Resend if attempts < TEMPORARY_RETRIES => {
             Next::Retry { after: SHORT.delay(attempts, jitter), failover: true }
         }
         OnUnknown::Resend | OnUnknown::Fail => Next::Final { state: MessageState::Unknown, error: ERROR_UNANSWERED },
@@ -180,7 +184,7 @@ fn unanswered(attempts: u8, jitter: u16, on_unknown: OnUnknown) -> Next {
 
 /// When a `deliver_sm` that a client refused is offered again; `None` to give up.
 ///
-/// `attempts` counts the offers that were answered, this one included. Statuses that clients use for "later" are
+/// `attempts` counts the earlier refusals: 0 when the first offer was refused. Statuses that clients use for "later" are
 /// retried for as long as the receipt is kept, others three times in all.
 #[must_use]
 pub fn receipt_retry(status: CommandStatus, attempts: u8, jitter: u16) -> Option<Duration> {
@@ -195,7 +199,7 @@ pub fn receipt_retry(status: CommandStatus, attempts: u8, jitter: u16) -> Option
             | CommandStatus::ESME_RDELIVERYFAILURE
             | CommandStatus::ESME_RUNKNOWNERR
     );
-    (later || attempts < 3).then(|| SHORT.delay(attempts, jitter))
+    (later || attempts < RECEIPT_RETRIES).then(|| SHORT.delay(attempts, jitter))
 }
 
 #[cfg(test)]
@@ -219,22 +223,22 @@ mod tests {
 
     #[test]
     fn a_full_queue_is_retried_for_a_day() {
-        assert_eq!(after(0x14, 1), retry(30, false));
-        assert_eq!(after(0x14, 2), retry(60, false));
-        assert_eq!(after(0x14, 3), retry(120, true));
-        assert_eq!(after(0x14, 6), retry(900, true));
-        assert_eq!(after(0x14, 100), retry(900, true));
-        assert_eq!(after(0x14, 101), Next::NextCarrier);
+        assert_eq!(after(0x14, 0), retry(30, false));
+        assert_eq!(after(0x14, 1), retry(60, false));
+        assert_eq!(after(0x14, 2), retry(120, true));
+        assert_eq!(after(0x14, 5), retry(900, true));
+        assert_eq!(after(0x14, 99), retry(900, true));
+        assert_eq!(after(0x14, 100), Next::NextCarrier);
     }
 
     #[test]
     fn temporary_statuses_are_retried_five_times() {
         for status in [0x08, 0x64, 0xFF, 0x102] {
             let delays = [5, 10, 20, 40, 80];
-            for (attempts, seconds) in (1..).zip(delays) {
+            for (attempts, seconds) in (0..).zip(delays) {
                 assert_eq!(after(status, attempts), retry(seconds, false), "{status:#x}");
             }
-            assert_eq!(after(status, 6), Next::NextCarrier);
+            assert_eq!(after(status, 5), Next::NextCarrier);
             assert_eq!(after(status, 255), Next::NextCarrier);
         }
     }
@@ -242,8 +246,8 @@ mod tests {
     #[test]
     fn doubtful_statuses_are_retried_once() {
         for status in [0x45, 0x04] {
-            assert_eq!(after(status, 1), retry(30, true));
-            assert_eq!(after(status, 2), Next::NextCarrier);
+            assert_eq!(after(status, 0), retry(30, true));
+            assert_eq!(after(status, 1), Next::NextCarrier);
         }
     }
 
@@ -256,17 +260,17 @@ mod tests {
                 _ => MessageState::Rejected,
             };
             let error = u16::try_from(status).unwrap_or(u16::MAX);
-            assert_eq!(after(status, 1), Next::Final { state, error }, "{status:#x}");
+            assert_eq!(after(status, 0), Next::Final { state, error }, "{status:#x}");
         }
     }
 
     #[test]
     fn silence_ends_or_resends_as_configured() {
         let ended = Next::Final { state: MessageState::Unknown, error: ERROR_UNANSWERED };
-        assert_eq!(next(Outcome::Unknown, 1, 0, OnUnknown::Fail), ended);
-        assert_eq!(next(Outcome::Unknown, 1, 0, OnUnknown::Resend), retry(5, true));
-        assert_eq!(next(Outcome::Unknown, 6, 0, OnUnknown::Resend), ended);
-        assert_eq!(after(0, 1), ended);
+        assert_eq!(next(Outcome::Unknown, 0, 0, OnUnknown::Fail), ended);
+        assert_eq!(next(Outcome::Unknown, 0, 0, OnUnknown::Resend), retry(5, true));
+        assert_eq!(next(Outcome::Unknown, 5, 0, OnUnknown::Resend), ended);
+        assert_eq!(after(0, 0), ended);
     }
 
     #[test]
@@ -282,12 +286,12 @@ mod tests {
         let delay = |status, attempts| receipt_retry(CommandStatus(status), attempts, 0).map(|delay| delay.as_secs());
         for status in [0x08, 0x14, 0x45, 0x58, 0x64, 0x67, 0xFE, 0xFF] {
             assert_eq!(
-                [1, 2, 7, 255].map(|attempts| delay(status, attempts)),
+                [0, 1, 6, 255].map(|attempts| delay(status, attempts)),
                 [Some(5), Some(10), Some(300), Some(300)]
             );
         }
         for status in [0x01, 0x0B, 0x65, 0x66, 0x4FF, u32::MAX] {
-            assert_eq!([1, 2, 3, 255].map(|attempts| delay(status, attempts)), [Some(5), Some(10), None, None]);
+            assert_eq!([0, 1, 2, 255].map(|attempts| delay(status, attempts)), [Some(5), Some(10), None, None]);
         }
     }
 

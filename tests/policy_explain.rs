@@ -1,0 +1,146 @@
+//! The bundle as the commands and the bind check use it: where a number would go and why not, and who is let in.
+
+#![expect(clippy::unwrap_used, reason = "a test panics at what it did not expect")]
+
+use smppgate::pdu::{Address, CommandStatus};
+use smppgate::policy::{
+    Account, AllowFrom, Carrier, Country, Credentials, Decoy, Destinations, Explanation, NoPlan, OnUnknown, OverRate,
+    Password, Plan, Policy, Prefixes, Rate, Retention, Route, Routes, TransferBasis, Validity,
+};
+
+/// argon2id of "hashed" at the least cost there is; real ones cost a thousand times that.
+const HASH: &str = "$argon2id$v=19$m=8,t=1,p=1$c2FsdHNhbHRzYWx0c2FsdA$BJxJ4mzZouAr/OdXAa/EQ5YnLLke6IHD9EAjzBBY/aY";
+
+fn country(code: &str) -> Country {
+    Country::parse(code).unwrap()
+}
+
+fn account(system_id: &str, credentials: Credentials, countries: Option<&[&str]>) -> Account {
+    Account {
+        system_id: system_id.to_owned(),
+        credentials,
+        allow_from: AllowFrom::any(),
+        max_binds: 10,
+        window: 500,
+        rate: Some(Rate::per_second(5000)),
+        countries: countries.map(|codes| codes.iter().map(|code| country(code)).collect()),
+    }
+}
+
+fn carrier(name: &str) -> Carrier {
+    Carrier {
+        name: name.to_owned(),
+        links: 2,
+        window: 200,
+        rate: Some(Rate::per_second(10_000)),
+        on_unknown: OnUnknown::Fail,
+        legal_entity: None,
+        country: Some(country("NO")),
+        transfer_basis: Some(TransferBasis::Eea),
+    }
+}
+
+fn policy() -> Policy {
+    let accounts = vec![
+        account("acme", Credentials::Plain(Password::new(b"secret").unwrap()), Some(&["NO", "FI"])),
+        account("bodo", Credentials::Argon2(Box::new(HASH.parse().unwrap())), None),
+    ];
+    let nordic = Route {
+        destinations: Destinations::Countries(vec![country("NO"), country("SE")]),
+        carriers: vec![1, 0],
+        rate: Some(Rate::per_second(3000)),
+        over_rate: OverRate::Throttle,
+    };
+    let decoy = Decoy::of(accounts.iter().map(|account| &account.credentials));
+    Policy {
+        accounts,
+        carriers: vec![carrier("backup"), carrier("fjord")],
+        routes: Routes::new(vec![nordic]).unwrap(),
+        prefixes: Prefixes::standard(),
+        retention: Retention::default(),
+        validity: Validity::default(),
+        decoy,
+    }
+}
+
+fn explain(account: u16, octets: &str) -> Explanation {
+    policy().explain(account, &Address::new(1, 1, octets.as_bytes()).unwrap())
+}
+
+#[test]
+fn a_routed_number_shows_each_step() {
+    let rate = Some(Rate::per_second(10_000));
+    let plan = Plan {
+        account_rate: Some(Rate::per_second(5000)),
+        country: country("NO"),
+        matched_digits: 2,
+        route: 0,
+        country_rate: Some(Rate::per_second(3000)),
+        over_rate: OverRate::Throttle,
+        carriers: vec![(1, "fjord".to_owned(), rate), (0, "backup".to_owned(), rate)],
+    };
+    assert_eq!(explain(0, "+4791234567"), Explanation::Routed(plan));
+}
+
+#[test]
+fn a_refused_number_shows_the_first_step_that_fails() {
+    for (account, octets, why) in [
+        (0, "0791234567", NoPlan::Destination),
+        (0, "2440", NoPlan::Destination),
+        (0, "21012345678", NoPlan::Prefix),
+        (0, "46701234567", NoPlan::Country(country("SE"))),
+        (0, "358401234567", NoPlan::Route(country("FI"))),
+        (1, "881612345678", NoPlan::Route(Country::NON_GEOGRAPHIC)),
+    ] {
+        let status = CommandStatus::ESME_RINVDSTADR;
+        assert_eq!(explain(account, octets), Explanation::Refused { why, status }, "{octets}");
+    }
+    let status = CommandStatus::ESME_RINVSYSID;
+    assert_eq!(explain(2, "4791234567"), Explanation::Refused { why: NoPlan::Account, status });
+}
+
+#[test]
+fn a_reserved_type_of_number_keeps_its_status() {
+    let explanation = policy().explain(0, &Address::new(9, 1, b"4791234567").unwrap());
+    let status = CommandStatus::ESME_RINVDSTTON;
+    assert_eq!(explanation, Explanation::Refused { why: NoPlan::Destination, status });
+}
+
+#[test]
+fn explanations_hold_no_digits_of_the_number() {
+    let shown = format!("{:?} {:?}", explain(0, "4798765432"), explain(0, "46798765432"));
+    assert!(!shown.contains("98765"), "{shown}");
+}
+
+#[test]
+fn a_name_and_its_password_open_one_account() {
+    let policy = policy();
+    for (system_id, password, opened) in [
+        ("acme", "secret", Some(0)),
+        ("bodo", "hashed", Some(1)),
+        ("acme", "hashed", None),
+        ("bodo", "secret", None),
+        ("ACME", "secret", None),
+        ("acm", "secret", None),
+        ("", "", None),
+        ("nobody", "secret", None),
+        ("nobody", "hashed", None),
+    ] {
+        assert_eq!(policy.authenticate(system_id.as_bytes(), password.as_bytes()), opened, "{system_id} {password}");
+    }
+}
+
+#[test]
+fn a_policy_can_be_shown_without_its_secrets() {
+    let shown = format!("{:?}", policy().accounts);
+    assert!(shown.contains("acme") && !shown.contains("secret") && !shown.contains("argon2id"), "{shown}");
+}
+
+#[test]
+fn transfer_bases_are_read_as_written() {
+    for basis in TransferBasis::ALL {
+        assert_eq!(basis.as_str().parse(), Ok(basis));
+    }
+    let refused = "EEA".parse::<TransferBasis>().unwrap_err();
+    assert!(refused.to_string().contains("expected eea"), "{refused}");
+}
