@@ -85,25 +85,23 @@ fn a_routed_number_shows_each_step() {
 #[test]
 fn a_refused_number_shows_the_first_step_that_fails() {
     for (account, octets, why) in [
-        (0, "0791234567", NoPlan::Destination),
-        (0, "2440", NoPlan::Destination),
+        (0, "0791234567", NoPlan::Destination(CommandStatus::ESME_RINVDSTADR)),
+        (0, "2440", NoPlan::Destination(CommandStatus::ESME_RINVDSTADR)),
         (0, "21012345678", NoPlan::Prefix),
         (0, "46701234567", NoPlan::Country(country("SE"))),
         (0, "358401234567", NoPlan::Route(country("FI"))),
         (1, "881612345678", NoPlan::Route(Country::NON_GEOGRAPHIC)),
     ] {
-        let status = CommandStatus::ESME_RINVDSTADR;
-        assert_eq!(explain(account, octets), Explanation::Refused { why, status }, "{octets}");
+        assert_eq!(explain(account, octets), Explanation::Refused(why), "{octets}");
     }
-    let status = CommandStatus::ESME_RINVSYSID;
-    assert_eq!(explain(2, "4791234567"), Explanation::Refused { why: NoPlan::Account, status });
+    assert_eq!(explain(2, "4791234567"), Explanation::Refused(NoPlan::Account));
 }
 
 #[test]
 fn a_reserved_type_of_number_keeps_its_status() {
     let explanation = policy().explain(0, &Address::new(9, 1, b"4791234567").unwrap());
-    let status = CommandStatus::ESME_RINVDSTTON;
-    assert_eq!(explanation, Explanation::Refused { why: NoPlan::Destination, status });
+    let why = NoPlan::Destination(CommandStatus::ESME_RINVDSTTON);
+    assert_eq!(explanation, Explanation::Refused(why));
 }
 
 #[test]

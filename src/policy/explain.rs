@@ -14,13 +14,8 @@ use crate::pdu::{Address, CommandStatus};
 pub enum Explanation {
     /// It is routed.
     Routed(Plan),
-    /// It is refused.
-    Refused {
-        /// Why.
-        why: NoPlan,
-        /// What the client gets.
-        status: CommandStatus,
-    },
+    /// It is refused. What the client is told for it is decided where submits are refused.
+    Refused(NoPlan),
 }
 
 /// Why a destination has no plan.
@@ -28,8 +23,9 @@ pub enum Explanation {
 pub enum NoPlan {
     /// No such account.
     Account,
-    /// The destination is no international number, or its type of number or numbering plan is reserved.
-    Destination,
+    /// The destination is no international number, or its type of number or numbering plan is reserved, as the status
+    /// says.
+    Destination(CommandStatus),
     /// No country has such a prefix.
     Prefix,
     /// The account may not send to this country.
@@ -68,22 +64,11 @@ pub struct Way<'a> {
     pub route: &'a Route,
 }
 
-impl NoPlan {
-    /// What a client gets: `ESME_RINVDSTADR` for whatever is wrong with the destination, no route included.
-    #[must_use]
-    pub fn status(self) -> CommandStatus {
-        match self {
-            Self::Account => CommandStatus::ESME_RINVSYSID,
-            Self::Destination | Self::Prefix | Self::Country(_) | Self::Route(_) => CommandStatus::ESME_RINVDSTADR,
-        }
-    }
-}
-
 impl Policy {
     /// Country and route of a number for the account at `account`.
     ///
     /// # Errors
-    /// [`NoPlan`], which has the status to answer.
+    /// [`NoPlan`] for an account or destination without one.
     pub fn way(&self, account: u16, number: &Number) -> Result<Way<'_>, NoPlan> {
         let account = self.accounts.get(usize::from(account)).ok_or(NoPlan::Account)?;
         let country = self.prefixes.find(number.digits()).ok_or(NoPlan::Prefix)?;
@@ -100,11 +85,11 @@ impl Policy {
     pub fn explain(&self, account: u16, to: &Address) -> Explanation {
         let number = match destination(to) {
             Ok(number) => number,
-            Err(status) => return Explanation::Refused { why: NoPlan::Destination, status },
+            Err(status) => return Explanation::Refused(NoPlan::Destination(status)),
         };
         match self.way(account, &number) {
             Ok(way) => Explanation::Routed(self.plan(account, &number, &way)),
-            Err(why) => Explanation::Refused { why, status: why.status() },
+            Err(why) => Explanation::Refused(why),
         }
     }
 
