@@ -2,6 +2,7 @@
 
 pub mod bridge;
 pub mod clock;
+pub mod config;
 pub mod limits;
 pub mod message;
 pub mod net;

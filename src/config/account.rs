@@ -1,0 +1,129 @@
+//! Accounts: names, credentials, networks and limits.
+
+use std::collections::HashMap;
+
+use super::compile::{Desk, count};
+use super::cursor::{At, Place};
+use super::raw::RawAccount;
+use crate::policy::auth::PASSWORD_MAX;
+use crate::policy::{ACCOUNT_WINDOW, Account, AllowFrom, Credentials, MAX_BINDS, Password, PasswordHash, Rate};
+
+/// Octets of a `system_id` without its final NUL. SMPP 3.4 §5.2.1.
+pub(super) const SYSTEM_ID_MAX: usize = 15;
+/// Octets of a `password` without its final NUL. SMPP 3.4 §5.2.2.
+pub(super) const PASSWORD_WIRE_MAX: usize = 8;
+
+const HASH_FORM: &str = "an argon2id hash in PHC form: \"$argon2id$v=19$m=19456,t=2,p=1$salt$hash\"";
+
+/// All accounts. What could not be read is left out, after a mistake.
+pub(super) fn accounts(desk: &Desk<'_>, raws: &[RawAccount]) -> Vec<Account> {
+    if raws.is_empty() {
+        desk.ledger.warning(0, "account", "there is none, so nobody can bind", "a table [[account]]");
+    }
+    let mut seen = HashMap::new();
+    let mut accounts = Vec::new();
+    for raw in raws {
+        let own = account(desk, raw);
+        if let Some(system_id) = &raw.system_id
+            && let Some(first) = seen.insert(system_id.value.as_str(), &raw.place.path)
+        {
+            let what = format!("\"{}\" is the system_id of {first} too", system_id.value);
+            desk.ledger.mistake(system_id.at, &raw.place.key("system_id"), what, "a name of its own");
+        }
+        accounts.extend(own);
+    }
+    accounts
+}
+
+fn account(desk: &Desk<'_>, raw: &RawAccount) -> Option<Account> {
+    if let Some(system_id) = &raw.system_id {
+        name(desk, &raw.place, "system_id", system_id, SYSTEM_ID_MAX);
+    }
+    let credentials = credentials(desk, raw);
+    let allow_from = allow_from(desk, raw);
+    let countries = raw.countries.as_ref().map(|codes| {
+        let key = raw.place.key("countries");
+        if codes.value.is_empty() {
+            let expected = "at least one country; without the key, all that have a route";
+            desk.ledger.mistake(codes.at, &key, "is empty", expected);
+        }
+        codes.value.iter().filter_map(|code| desk.country(&key, code)).collect()
+    });
+    Some(Account {
+        system_id: raw.system_id.as_ref()?.value.clone(),
+        credentials: credentials?,
+        allow_from: allow_from?,
+        max_binds: raw.max_binds.map_or(MAX_BINDS, count),
+        window: raw.window.map_or(ACCOUNT_WINDOW, count),
+        rate: raw.rate.map(|rate| Rate::per_second(count(rate))),
+        countries,
+    })
+}
+
+/// Checks a name that goes over the wire as a C-octet string of at most `most` octets.
+pub(super) fn name(desk: &Desk<'_>, place: &Place, key: &str, name: &At<String>, most: usize) {
+    let key = place.key(key);
+    let is_printable = name.value.bytes().all(|octet| octet.is_ascii_graphic());
+    if name.value.is_empty() || !is_printable {
+        desk.ledger.mistake(name.at, &key, "is empty or has characters that SMPP cannot carry", "ASCII without blanks");
+    } else if name.value.len() > most {
+        let what =
+            format!("has {} characters, and clients that keep to SMPP 3.4 send at most {most}", name.value.len());
+        desk.ledger.warning(name.at, &key, what, "a shorter name");
+    }
+}
+
+fn credentials(desk: &Desk<'_>, raw: &RawAccount) -> Option<Credentials> {
+    match (&raw.password, &raw.password_hash) {
+        (Some(_), Some(hash)) => {
+            let key = raw.place.key("password_hash");
+            desk.ledger.mistake(hash.at, &key, "stands beside password", "one of the two");
+            None
+        }
+        (None, None) => {
+            let expected = "password = \"…\" or password_hash = \"$argon2id$…\"";
+            desk.ledger.mistake(raw.place.at, &raw.place.key("password"), "is missing", expected);
+            None
+        }
+        (Some(password), None) => {
+            let (text, key) = (password.value.reveal(), raw.place.key("password"));
+            if text.len() > PASSWORD_WIRE_MAX {
+                let what = format!("has {} octets, and SMPP 3.4 clients may send at most 8 of them", text.len());
+                desk.ledger.warning(password.at, &key, what, "at most 8, unless the client is known to send more");
+            }
+            match Password::new(text.as_bytes()) {
+                Ok(password) => Some(Credentials::Plain(password)),
+                Err(_) => {
+                    let expected = format!("1 to {PASSWORD_MAX} octets without NUL");
+                    desk.ledger.mistake(password.at, &key, "cannot be used", expected);
+                    None
+                }
+            }
+        }
+        (None, Some(hash)) => match hash.value.reveal().parse::<PasswordHash>() {
+            Ok(hash) => Some(Credentials::Argon2(Box::new(hash))),
+            Err(error) => {
+                desk.ledger.mistake(hash.at, &raw.place.key("password_hash"), error.to_string(), HASH_FORM);
+                None
+            }
+        },
+    }
+}
+
+/// `None` after a mistake. An empty list is one: it looks like "anywhere" and would mean "nowhere".
+fn allow_from(desk: &Desk<'_>, raw: &RawAccount) -> Option<AllowFrom> {
+    let Some(networks) = &raw.allow_from else { return Some(AllowFrom::any()) };
+    let key = raw.place.key("allow_from");
+    let expected = "networks such as \"192.0.2.0/24\", \"2001:db8::/32\" or a single address \"192.0.2.7\"";
+    if networks.value.is_empty() {
+        desk.ledger.mistake(networks.at, &key, "is empty, so nobody could bind", format!("{expected}; or no such key"));
+        return None;
+    }
+    for network in &networks.value {
+        if AllowFrom::only([network.value.as_str()]).is_err() {
+            let what = format!("\"{}\" is no network, or has bits set beyond its length", network.value);
+            desk.ledger.mistake(network.at, &key, what, expected);
+        }
+    }
+    AllowFrom::only(networks.value.iter().map(|network| network.value.as_str())).ok()
+}

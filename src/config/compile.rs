@@ -1,0 +1,203 @@
+//! From the file as written to a [`Config`]: defaults, names resolved, values checked against each other.
+
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use toml::de::DeTable;
+
+use super::cursor::At;
+use super::mistake::{Ledger, Mistakes, did_you_mean};
+use super::raw::{Raw, RawListen, RawSession, RawStore};
+use super::{Config, Durability, Limits, Listen, SessionTimers, StoreConfig, account, carrier, route, tls};
+use crate::policy::{Country, Decoy, Policy, Prefixes, Retention, Validity};
+
+/// Where mistakes go, and what file names are relative to.
+pub(super) struct Desk<'a> {
+    pub(super) ledger: &'a Ledger,
+    /// The folder of the file.
+    folder: &'a Path,
+}
+
+/// Reads a text; `path` names it in mistakes.
+pub(super) fn compile(path: &Path, text: &str) -> Result<Config, Mistakes> {
+    let ledger = Ledger::default();
+    let (document, errors) = DeTable::parse_recoverable(text);
+    if !errors.is_empty() {
+        for error in &errors {
+            ledger.mistake(error.span().map_or(0, |span| span.start), "", format!("not TOML: {}", error.message()), "");
+        }
+        return Err(ledger.close(path, text));
+    }
+    let raw = Raw::read(document.get_ref(), &ledger);
+    let desk = Desk { ledger: &ledger, folder: path.parent().unwrap_or_else(|| Path::new("")) };
+    let config = desk.config(&raw);
+    let mistakes = ledger.close(path, text);
+    match config {
+        Some(config) if mistakes.refusing() == 0 => Ok(Config { warnings: mistakes.0, ..config }),
+        _ => Err(mistakes),
+    }
+}
+
+impl Desk<'_> {
+    /// `None` only after a mistake was recorded.
+    fn config(&self, raw: &Raw) -> Option<Config> {
+        let session = session(&raw.session);
+        let listen = self.listen(&raw.listen, raw.tls.is_some());
+        let tls = raw.tls.as_ref().and_then(|tls| tls::listener(self, tls));
+        let store = self.store(&raw.store);
+        let accounts = account::accounts(self, &raw.accounts);
+        let (carriers, dialled) = carrier::carriers(self, &raw.carriers, &session, &listen);
+        let routes = route::routes(self, raw, &carriers, &accounts);
+        let default = Retention::default();
+        let retention =
+            Retention { message: raw.retention.message.map_or(default.message, |message| message.value), ..default };
+        let decoy = Decoy::of(accounts.iter().map(|account| &account.credentials));
+        let policy = Policy {
+            accounts,
+            carriers,
+            routes: routes?,
+            prefixes: Prefixes::standard(),
+            retention,
+            validity: Validity::default(),
+            decoy,
+        };
+        let default = Limits::default();
+        let limits = Limits {
+            backlog: raw.limits.backlog.map_or(default.backlog, |backlog| backlog.value),
+            links: raw.limits.links.map_or(default.links, count),
+        };
+        let policy = Arc::new(policy);
+        Some(Config {
+            listen,
+            tls,
+            store,
+            session,
+            limits,
+            carriers: dialled,
+            policy,
+            warnings: Vec::new(),
+            is_sandbox: false,
+        })
+    }
+
+    fn listen(&self, raw: &RawListen, has_tls: bool) -> Listen {
+        let named = [("smpp", &raw.smpp), ("smpps", &raw.smpps), ("admin", &raw.admin)];
+        let [smpp, smpps, admin] = named.map(|(key, text)| self.socket(&raw.place.key(key), text.as_ref()));
+        if raw.smpp.is_none() && raw.smpps.is_none() {
+            let expected = "smpp = \"0.0.0.0:2775\", smpps, or both";
+            self.ledger.mistake(raw.place.at, &raw.place.key("smpp"), "there is nothing to listen on", expected);
+        }
+        if let Some(smpps) = raw.smpps.as_ref().filter(|_| !has_tls) {
+            let expected = "a table [tls] with certificate and key";
+            self.ledger.mistake(smpps.at, &raw.place.key("smpps"), "needs a certificate", expected);
+        }
+        let addresses = [smpp, smpps, admin];
+        for (later, own) in addresses.iter().enumerate() {
+            let taken = addresses[..later].iter().position(|other| match (own, other) {
+                (Some(own), Some(other)) => collide(*own, *other),
+                _ => false,
+            });
+            if let (Some(first), Some(text)) = (taken, named[later].1) {
+                let what = format!("collides with {}", raw.place.key(named[first].0));
+                self.ledger.mistake(text.at, &raw.place.key(named[later].0), what, "an address and port of its own");
+            }
+        }
+        if let (Some(admin), Some(text)) = (admin, raw.admin.as_ref())
+            && !admin.ip().is_loopback()
+        {
+            let what = "can be reached from other machines, and asks for no password";
+            self.ledger.warning(text.at, &raw.place.key("admin"), what, "a loopback address, or a firewall before it");
+        }
+        Listen { smpp, smpps, admin }
+    }
+
+    fn socket(&self, key: &str, text: Option<&At<String>>) -> Option<SocketAddr> {
+        let text = text?;
+        let socket = text.value.parse().ok();
+        if socket.is_none() {
+            let what = format!("\"{}\" is no address to listen on", text.value);
+            self.ledger.mistake(
+                text.at,
+                key,
+                what,
+                "an IP address and a port, such as \"0.0.0.0:2775\" or \"[::]:2775\"",
+            );
+        }
+        socket
+    }
+
+    fn store(&self, raw: &RawStore) -> StoreConfig {
+        let default = StoreConfig::default();
+        let path = raw.path.as_ref().map_or(default.path, |path| {
+            let folder = PathBuf::from(&path.value);
+            if path.value.is_empty() || (folder.exists() && !folder.is_dir()) {
+                let what = format!("\"{}\" is no folder", path.value);
+                self.ledger.mistake(path.at, "store.path", what, "a folder, which is made if it is missing");
+            }
+            folder
+        });
+        let words = [("flushed", Durability::Flushed), ("buffered", Durability::Buffered)];
+        let durability = raw.durability.as_ref().and_then(|word| self.word("store.durability", word, &words));
+        if let (Some(Durability::Buffered), Some(word)) = (durability, &raw.durability) {
+            let what = "a crash can lose messages that were acknowledged in the last half second";
+            self.ledger.warning(word.at, "store.durability", what, "\"flushed\", unless that is accepted");
+        }
+        StoreConfig { path, durability: durability.unwrap_or_default() }
+    }
+
+    /// The value of one of a few words.
+    pub(super) fn word<T: Copy>(&self, key: &str, word: &At<String>, words: &[(&str, T)]) -> Option<T> {
+        let found = words.iter().find(|(name, _)| *name == word.value).map(|(_, value)| *value);
+        if found.is_none() {
+            let names: Vec<_> = words.iter().map(|(name, _)| format!("\"{name}\"")).collect();
+            let near = did_you_mean(&word.value, words.iter().map(|(name, _)| *name));
+            let expected = super::cursor::one_of(&names.iter().map(String::as_str).collect::<Vec<_>>());
+            self.ledger.mistake(word.at, key, format!("\"{}\" is unknown{near}", word.value), expected);
+        }
+        found
+    }
+
+    /// A country by its code.
+    pub(super) fn country(&self, key: &str, code: &At<String>) -> Option<Country> {
+        let found = Country::parse(&code.value);
+        if found.is_none() {
+            let other = match code.value.to_uppercase().as_str() {
+                "UK" => "GB".to_owned(),
+                "EL" => "GR".to_owned(),
+                upper => upper.to_owned(),
+            };
+            let near = Country::parse(&other).map_or_else(String::new, |near| format!(", did you mean \"{near}\"?"));
+            let what = format!("\"{}\" is no country{near}", code.value);
+            self.ledger.mistake(code.at, key, what, "two capital letters of ISO 3166, such as \"NO\"");
+        }
+        found
+    }
+
+    /// A file named in the configuration.
+    pub(super) fn file(&self, name: &str) -> PathBuf {
+        self.folder.join(name)
+    }
+}
+
+/// A number that the reader has bounded far below the type's.
+pub(super) fn count(number: At<u64>) -> u32 {
+    u32::try_from(number.value).unwrap_or(u32::MAX)
+}
+
+fn session(raw: &RawSession) -> SessionTimers {
+    let default = SessionTimers::default();
+    SessionTimers {
+        init_timeout: raw.init_timeout.map_or(default.init_timeout, |at| at.value),
+        enquire_link: raw.enquire_link.map_or(default.enquire_link, |at| at.value),
+        inactivity: raw.inactivity.map_or(default.inactivity, |at| Some(at.value).filter(|value| !value.is_zero())),
+        response_timeout: raw.response_timeout.map_or(default.response_timeout, |at| at.value),
+        drain: raw.drain.map_or(default.drain, |at| at.value),
+    }
+}
+
+/// Whether two listeners cannot both have their address. Port 0 takes a free one.
+fn collide(one: SocketAddr, other: SocketAddr) -> bool {
+    let is_any = one.ip().is_unspecified() || other.ip().is_unspecified();
+    one.port() != 0 && one.port() == other.port() && (one.ip() == other.ip() || is_any)
+}

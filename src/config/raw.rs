@@ -1,0 +1,266 @@
+//! The file as it is written: every key with its type and its place, nothing resolved and nothing defaulted.
+//!
+//! Read by hand over the parsed document and not by derive, because a derived reader stops at its first mistake.
+
+use std::time::Duration;
+
+use toml::de::DeTable;
+
+use super::cursor::{At, Cursor, Place, Span};
+use super::mistake::Ledger;
+use super::secret::Secret;
+
+const MOMENT: Duration = Duration::from_millis(100);
+const HOUR: Duration = Duration::from_secs(3600);
+const DAY: Duration = Duration::from_secs(24 * 3600);
+const YEARS_10: Duration = Duration::from_secs(3650 * 24 * 3600);
+
+const TIMEOUT: Span = Span { least: MOMENT, most: HOUR, zero: None };
+const INTERVAL: Span = Span { least: MOMENT, most: DAY, zero: Some("never") };
+const KEPT: Span = Span { least: Duration::from_secs(1), most: YEARS_10, zero: None };
+
+/// The whole file.
+#[derive(Debug)]
+pub(super) struct Raw {
+    pub(super) listen: RawListen,
+    pub(super) tls: Option<RawTls>,
+    pub(super) store: RawStore,
+    pub(super) session: RawSession,
+    pub(super) limits: RawLimits,
+    pub(super) retention: RawRetention,
+    pub(super) accounts: Vec<RawAccount>,
+    pub(super) carriers: Vec<RawCarrier>,
+    pub(super) routes: Vec<RawRoute>,
+}
+
+#[derive(Debug)]
+pub(super) struct RawListen {
+    pub(super) place: Place,
+    pub(super) smpp: Option<At<String>>,
+    pub(super) smpps: Option<At<String>>,
+    pub(super) admin: Option<At<String>>,
+}
+
+#[derive(Debug)]
+pub(super) struct RawTls {
+    pub(super) certificate: Option<At<String>>,
+    pub(super) key: Option<At<String>>,
+    pub(super) client_ca: Option<At<String>>,
+}
+
+#[derive(Debug)]
+pub(super) struct RawStore {
+    pub(super) path: Option<At<String>>,
+    pub(super) durability: Option<At<String>>,
+}
+
+#[derive(Debug)]
+pub(super) struct RawSession {
+    pub(super) init_timeout: Option<At<Duration>>,
+    pub(super) enquire_link: Option<At<Duration>>,
+    pub(super) inactivity: Option<At<Duration>>,
+    pub(super) response_timeout: Option<At<Duration>>,
+    pub(super) drain: Option<At<Duration>>,
+}
+
+#[derive(Debug)]
+pub(super) struct RawLimits {
+    pub(super) backlog: Option<At<u64>>,
+    pub(super) links: Option<At<u64>>,
+}
+
+#[derive(Debug)]
+pub(super) struct RawRetention {
+    pub(super) message: Option<At<Duration>>,
+}
+
+#[derive(Debug)]
+pub(super) struct RawAccount {
+    pub(super) place: Place,
+    pub(super) system_id: Option<At<String>>,
+    pub(super) password: Option<At<Secret>>,
+    pub(super) password_hash: Option<At<Secret>>,
+    pub(super) allow_from: Option<At<Vec<At<String>>>>,
+    pub(super) max_binds: Option<At<u64>>,
+    pub(super) window: Option<At<u64>>,
+    pub(super) rate: Option<At<u64>>,
+    pub(super) countries: Option<At<Vec<At<String>>>>,
+}
+
+#[derive(Debug)]
+pub(super) struct RawCarrier {
+    pub(super) place: Place,
+    pub(super) name: Option<At<String>>,
+    pub(super) address: Option<At<String>>,
+    pub(super) system_id: Option<At<String>>,
+    pub(super) password: Option<At<Secret>>,
+    pub(super) system_type: Option<At<String>>,
+    pub(super) bind: Option<At<String>>,
+    pub(super) links: Option<At<u64>>,
+    pub(super) window: Option<At<u64>>,
+    pub(super) rate: Option<At<u64>>,
+    pub(super) on_unknown: Option<At<String>>,
+    pub(super) enquire_link: Option<At<Duration>>,
+    pub(super) tls: Option<At<bool>>,
+    pub(super) ca: Option<At<String>>,
+    pub(super) server_name: Option<At<String>>,
+    pub(super) legal_entity: Option<At<String>>,
+    pub(super) country: Option<At<String>>,
+    pub(super) transfer_basis: Option<At<String>>,
+}
+
+#[derive(Debug)]
+pub(super) struct RawRoute {
+    pub(super) place: Place,
+    pub(super) country: Option<At<Vec<At<String>>>>,
+    pub(super) carriers: Option<At<Vec<At<String>>>>,
+    pub(super) rate: Option<At<u64>>,
+    pub(super) over_rate: Option<At<String>>,
+}
+
+impl Raw {
+    /// Reads the document; what is wrong goes to the ledger, and the reading goes on.
+    pub(super) fn read(document: &DeTable<'_>, ledger: &Ledger) -> Self {
+        let top = Cursor::top(document, ledger);
+        let tls = top.table("tls");
+        let raw = Self {
+            listen: RawListen::read(top.table("listen")),
+            tls: if tls.is_present() { Some(RawTls::read(tls)) } else { None },
+            store: RawStore::read(top.table("store")),
+            session: RawSession::read(top.table("session")),
+            limits: RawLimits::read(top.table("limits")),
+            retention: RawRetention::read(top.table("retention")),
+            accounts: top.tables("account").into_iter().map(RawAccount::read).collect(),
+            carriers: top.tables("carrier").into_iter().map(RawCarrier::read).collect(),
+            routes: top.tables("route").into_iter().map(RawRoute::read).collect(),
+        };
+        top.finish();
+        raw
+    }
+}
+
+impl RawListen {
+    fn read(table: Cursor<'_>) -> Self {
+        let raw = Self {
+            place: table.place(),
+            smpp: table.text("smpp"),
+            smpps: table.text("smpps"),
+            admin: table.text("admin"),
+        };
+        table.finish();
+        raw
+    }
+}
+
+impl RawTls {
+    fn read(table: Cursor<'_>) -> Self {
+        let file = "the name of a PEM file";
+        let raw = Self {
+            certificate: table.needed_text("certificate", file),
+            key: table.needed_text("key", file),
+            client_ca: table.text("client_ca"),
+        };
+        table.finish();
+        raw
+    }
+}
+
+impl RawStore {
+    fn read(table: Cursor<'_>) -> Self {
+        let raw = Self { path: table.text("path"), durability: table.text("durability") };
+        table.finish();
+        raw
+    }
+}
+
+impl RawSession {
+    fn read(table: Cursor<'_>) -> Self {
+        let raw = Self {
+            init_timeout: table.duration("init_timeout", &TIMEOUT),
+            enquire_link: table.duration("enquire_link", &INTERVAL),
+            inactivity: table.duration("inactivity", &INTERVAL),
+            response_timeout: table.duration("response_timeout", &TIMEOUT),
+            drain: table.duration("drain", &TIMEOUT),
+        };
+        table.finish();
+        raw
+    }
+}
+
+impl RawLimits {
+    fn read(table: Cursor<'_>) -> Self {
+        let raw = Self { backlog: table.number("backlog", 1, 100_000_000), links: table.number("links", 1, 1_000_000) };
+        table.finish();
+        raw
+    }
+}
+
+impl RawRetention {
+    fn read(table: Cursor<'_>) -> Self {
+        let raw = Self { message: table.duration("message", &KEPT) };
+        table.finish();
+        raw
+    }
+}
+
+impl RawAccount {
+    fn read(table: Cursor<'_>) -> Self {
+        let raw = Self {
+            place: table.place(),
+            system_id: table.needed_text("system_id", "the name the client binds with"),
+            password: table.secret("password"),
+            password_hash: table.secret("password_hash"),
+            allow_from: table.texts("allow_from"),
+            max_binds: table.number("max_binds", 1, 10_000),
+            window: table.number("window", 1, 10_000),
+            rate: table.number("rate", 1, 1_000_000),
+            countries: table.texts("countries"),
+        };
+        table.finish();
+        raw
+    }
+}
+
+impl RawCarrier {
+    fn read(table: Cursor<'_>) -> Self {
+        let raw = Self {
+            place: table.place(),
+            name: table.needed_text("name", "a name for routes, metrics and logs"),
+            address: table.needed_text("address", "\"host:port\""),
+            system_id: table.needed_text("system_id", "the name the carrier knows us by"),
+            password: table.secret("password"),
+            system_type: table.text("system_type"),
+            bind: table.text("bind"),
+            links: table.number("links", 1, 1000),
+            window: table.number("window", 1, 10_000),
+            rate: table.number("rate", 1, 1_000_000),
+            on_unknown: table.text("on_unknown"),
+            enquire_link: table.duration("enquire_link", &INTERVAL),
+            tls: table.flag("tls"),
+            ca: table.text("ca"),
+            server_name: table.text("server_name"),
+            legal_entity: table.text("legal_entity"),
+            country: table.text("country"),
+            transfer_basis: table.text("transfer_basis"),
+        };
+        table.require("password", "the password the carrier gave us");
+        table.finish();
+        raw
+    }
+}
+
+impl RawRoute {
+    fn read(table: Cursor<'_>) -> Self {
+        table.require("country", "a list of countries such as [\"NO\", \"SE\"], or [\"*\"] for the rest");
+        table.require("carriers", "a list of carrier names, the preferred one first");
+        let raw = Self {
+            place: table.place(),
+            country: table.texts("country"),
+            carriers: table.texts("carriers"),
+            rate: table.number("rate", 1, 1_000_000),
+            over_rate: table.text("over_rate"),
+        };
+        table.finish();
+        raw
+    }
+}
