@@ -1,51 +1,119 @@
-//! What reaches the bridge, each the start of one lap.
+//! What reaches the bridge, and what leaves it. Values only: nothing here sends, waits or stores.
 
 use bytes::Bytes;
 
+use crate::clock::Unix;
 use crate::message::{AccountId, CarrierId, LinkId};
 use crate::pdu::CommandId;
-use crate::session::{BindMode, Event};
+use crate::session::{BindMode, Event, Parcel};
+use crate::store::{ArchiveBlock, Block};
 
-/// One input.
+/// One lap begins with one of these.
 #[derive(Debug)]
 pub enum Input {
-    /// An account asks to bind; the link has verified its credentials. The bridge answers with a parcel that holds the
-    /// bind response and `Control::Bound` or `Control::Close`.
+    /// A client whose credentials the link has verified asks to bind.
     Bind {
-        /// The link.
+        /// The link it came on.
         link: LinkId,
-        /// Whose credentials were right.
+        /// Whose credentials they were.
         account: AccountId,
         /// Directions asked for.
         mode: BindMode,
-        /// The bind command, for the response.
+        /// The request, for its response.
         command: CommandId,
         /// Sequence number to echo.
         sequence: u32,
-        /// As sent by the peer.
+        /// The client's `interface_version`.
         interface_version: u8,
     },
-    /// A carrier accepted our bind.
+    /// A carrier accepted our bind on this link.
     CarrierBound {
         /// The link.
         link: LinkId,
-        /// The carrier.
+        /// Whose link it is.
         carrier: CarrierId,
-        /// Directions the bind allows.
+        /// Directions of the bind.
         mode: BindMode,
     },
-    /// Everything one read brought, in order.
+    /// Everything one read of one link brought, in order.
     Batch {
         /// The link.
         link: LinkId,
-        /// The octets that the events' spans point into.
+        /// The octets the events' spans point into.
         chunk: Bytes,
         /// What the session made of them.
         events: Vec<Event>,
     },
-    /// The link is gone; nothing more comes from it.
+    /// The link is gone; what was lent to it comes back.
     Closed {
         /// The link.
         link: LinkId,
     },
+    /// The answer to a read asked for in [`Outbox::reads`]; `None` where the store could not give it.
+    Read {
+        /// The block asked for.
+        number: u64,
+        /// Its content.
+        block: Option<Block>,
+    },
+    /// The store stopped or resumed taking commits. While it fails nothing new is accepted.
+    StoreFailing(bool),
+    /// The process is stopping: unbind everybody, accept nothing new.
+    Stop,
+}
+
+/// Parcels under way, at most one per link and commit.
+#[derive(Debug, Default)]
+pub struct Parcels {
+    list: Vec<(LinkId, Parcel)>,
+}
+
+impl Parcels {
+    /// The parcel of `link`, remembered by the caller in `at` (`u32::MAX`: none yet).
+    pub(super) fn of(&mut self, link: LinkId, at: &mut u32) -> &mut Parcel {
+        let index = *at as usize;
+        let known = self.list.get(index).is_some_and(|(owner, _)| *owner == link);
+        let index = if known {
+            index
+        } else {
+            self.list.push((link, Parcel::default()));
+            self.list.len() - 1
+        };
+        *at = u32::try_from(index).unwrap_or(u32::MAX);
+        &mut self.list[index].1
+    }
+
+    /// Takes all parcels, in the order in which they were begun.
+    pub fn drain(&mut self) -> impl Iterator<Item = (LinkId, Parcel)> + '_ {
+        self.list.drain(..)
+    }
+
+    /// Takes the whole list.
+    #[must_use]
+    pub fn take(&mut self) -> Vec<(LinkId, Parcel)> {
+        std::mem::take(&mut self.list)
+    }
+
+    /// Whether nothing waits.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.list.is_empty()
+    }
+}
+
+/// What the turns since the last commit left.
+#[derive(Debug, Default)]
+pub struct Outbox {
+    /// Effects that need no durability: refusals, closes.
+    pub now: Parcels,
+    /// Effects that follow the open commit's flush.
+    pub then: Parcels,
+    /// Blocks the bridge needs back from the store; each is answered by [`Input::Read`].
+    pub reads: Vec<u64>,
+    /// Archive blocks of the open commit.
+    pub archive: Vec<ArchiveBlock>,
+    /// Journal blocks that the open commit makes superfluous.
+    pub cut: Vec<u64>,
+    /// Set when archive blocks whose time has passed should be dropped.
+    pub sweep: Option<Unix>,
 }

@@ -1,5 +1,376 @@
-//! The decision core across sessions.
+//! The decision core across sessions: rates, routes, credit, backlog, correlation, receipts owed.
+//!
+//! [`Bridge::handle`] takes one [`Input`] and the present; [`Bridge::turn`] ends a batch of them. Both leave what
+//! should happen in the [`Outbox`]. Nothing here does I/O, reads a clock, spawns, locks or blocks: the whole core runs in
+//! virtual time under a seed.
+//!
+//! One file a duty: `submit` accepts or refuses, `carrier` hands out, `answer` takes carriers' answers, `receipt` finds the
+//! message of a receipt, `account` brings receipts to clients, `due` says when to look again, `seal` moves what is
+//! settled into the archive, `recover` rebuilds everything from the journal.
 
+mod account;
+mod answer;
+mod book;
+mod carrier;
+mod due;
 mod input;
+mod lane;
+mod link;
+mod pages;
+mod receipt;
+mod recover;
+mod refusal;
+mod seal;
+mod submit;
+mod tally;
 
-pub use input::Input;
+use std::collections::VecDeque;
+
+use bytes::Bytes;
+use rustc_hash::FxHashMap;
+
+pub use input::{Input, Outbox, Parcels};
+pub use refusal::Refusal;
+pub use tally::{AccountTally, CarrierTally, CountryTally, Tally};
+
+use crate::clock::{Mono, Now, Unix};
+use crate::limits;
+use crate::message::{LinkId, MessageId, MessageState};
+use crate::policy::Policy;
+use crate::session::Event;
+use crate::store::{Block, Enrolled, Write};
+use account::AccountState;
+use book::{Book, Stage};
+use carrier::CarrierState;
+use due::Wheel;
+use lane::Lanes;
+use link::{Links, Side};
+use pages::Pages;
+use receipt::Parked;
+
+/// Slots the due wheel gives back in one turn, so that a mass expiry is spread over turns.
+const DUE_PER_TURN: usize = 2_000;
+
+/// The core. Single owner of everything that crosses sessions.
+#[derive(Debug)]
+pub struct Bridge {
+    policy: Policy,
+    accounts: Vec<AccountState>,
+    carriers: Vec<CarrierState>,
+    lanes: Lanes,
+    links: Links,
+    book: Book,
+    wheel: Wheel,
+    pages: Pages,
+    parked: Parked,
+    next_id: u64,
+    random: u64,
+    waiting: u64,
+    backlog_max: u64,
+    store_failing: bool,
+    stopping: bool,
+    /// Accounts that may have a receipt to send.
+    eager: VecDeque<u16>,
+    /// Blocks asked for and not yet come.
+    reading: FxHashMap<u64, Mono>,
+    sealing: seal::Sealing,
+    due: Vec<u32>,
+}
+
+impl Bridge {
+    /// A bridge without history; [`Self::replay`] and [`Self::recovered`] bring it in.
+    ///
+    /// `seed` is the only randomness it ever gets: it keys hashes of peers' ids and jitters delays.
+    #[must_use]
+    pub fn new(policy: Policy, enrolled: &Enrolled, backlog_max: u64, seed: u64) -> Self {
+        let accounts = account::states(&policy, enrolled);
+        let carriers = carrier::states(&policy, enrolled);
+        let lanes = Lanes::new(&policy, enrolled);
+        Self {
+            policy,
+            accounts,
+            carriers,
+            lanes,
+            links: Links::default(),
+            book: Book::new(seed),
+            wheel: Wheel::new(),
+            pages: Pages::new(1),
+            parked: Parked::default(),
+            next_id: 1,
+            random: seed | 1,
+            waiting: 0,
+            backlog_max,
+            store_failing: false,
+            stopping: false,
+            eager: VecDeque::new(),
+            reading: FxHashMap::default(),
+            sealing: seal::Sealing::default(),
+            due: Vec::new(),
+        }
+    }
+
+    /// Decides about one input.
+    pub fn handle(&mut self, input: Input, now: Now, out: &mut Outbox) {
+        match input {
+            Input::Batch { link, chunk, events } => self.batch(link, &chunk, &events, now, out),
+            Input::Bind { link, account, mode, command, sequence, interface_version } => {
+                let bind = account::BindRequest { account, mode, command, sequence, interface_version };
+                self.bind(link, &bind, out);
+            }
+            Input::CarrierBound { link, carrier, mode } => self.carrier_bound(link, carrier, mode, out),
+            Input::Closed { link } => self.closed(link, now, out),
+            Input::Read { number, block } => self.read(number, block, now),
+            Input::StoreFailing(failing) => self.store_failing = failing,
+            Input::Stop => self.stop(out),
+        }
+    }
+
+    /// Ends a batch of inputs: what is due, then hand-outs to carriers, then receipts to clients.
+    pub fn turn(&mut self, now: Now, out: &mut Outbox) {
+        self.expire(now);
+        self.parked.expire(now, &mut self.carriers);
+        self.hand_out(now, out);
+        self.deliver(now, out);
+    }
+
+    /// When [`Self::turn`] should be called although no input came.
+    #[must_use]
+    pub fn deadline(&self) -> Option<Mono> {
+        let carriers = self.carriers.iter().filter_map(CarrierState::wake).min();
+        [self.wheel.deadline(), carriers, self.lanes.deadline(), self.parked.deadline(), self.sealing.deadline()]
+            .into_iter()
+            .flatten()
+            .min()
+    }
+
+    /// Whether a commit should be made of what the turns left.
+    #[must_use]
+    pub fn has_commit(&mut self, now: Now, out: &Outbox) -> bool {
+        !self.pages.is_clean() || !out.then.is_empty() || self.may_seal(now)
+    }
+
+    /// Whether the open commit is so large that no more inputs should be taken before it is handed on.
+    #[must_use]
+    pub fn is_full(&self) -> bool {
+        self.pages.open_octets() >= limits::COMMIT_OCTETS
+    }
+
+    /// Closes the open commit: seals what is settled and gives the journal blocks to be written. The outbox's `archive`,
+    /// `cut` and `then` belong to the same commit.
+    pub fn close_commit(&mut self, now: Now, out: &mut Outbox) -> Vec<Block> {
+        self.seal(now, out);
+        self.pages.take()
+    }
+
+    /// Whether nothing is lent to any link: the process may stop.
+    #[must_use]
+    pub fn is_quiet(&self) -> bool {
+        self.links.is_empty()
+    }
+
+    fn batch(&mut self, link: LinkId, chunk: &Bytes, events: &[Event], now: Now, out: &mut Outbox) {
+        let Some(index) = self.links.find(link) else { return };
+        for event in events {
+            let span = |span: crate::session::Span| {
+                let (at, len) = (span.at as usize, span.len as usize);
+                chunk.get(at..at + len).unwrap_or_default()
+            };
+            match (*event, self.links[index].side) {
+                (Event::Request { command, sequence, body }, Side::Account { account, .. }) => {
+                    self.client_request(index, account, command, sequence, span(body), now, out);
+                }
+                (Event::Request { command, sequence, body }, Side::Carrier { carrier }) => {
+                    self.carrier_request(index, carrier, command, sequence, span(body), now, out);
+                }
+                (Event::Response { token, status, body, .. }, Side::Carrier { .. }) => {
+                    self.answered(index, token, status, span(body), now);
+                }
+                (Event::Unanswered { token }, Side::Carrier { carrier }) => self.unanswered(index, carrier, token, now),
+                (Event::Response { token, status, .. }, Side::Account { .. }) => {
+                    self.receipt_answered(index, token, status, now);
+                }
+                (Event::Unanswered { token }, Side::Account { .. }) => self.receipt_unanswered(index, token),
+                // Binding is between the link and its own input; it never comes in a batch.
+                (Event::Bind { .. } | Event::Bound | Event::BindRefused { .. }, _) => {}
+            }
+        }
+    }
+
+    fn closed(&mut self, link: LinkId, now: Now, _out: &mut Outbox) {
+        let Some(index) = self.links.find(link) else { return };
+        match self.links[index].side {
+            Side::Account { account, .. } => self.account_closed(index, account),
+            Side::Carrier { carrier } => self.carrier_closed(index, carrier, now),
+        }
+        self.links.remove(index);
+    }
+
+    fn stop(&mut self, out: &mut Outbox) {
+        self.stopping = true;
+        for index in self.links.indices() {
+            self.links.now(index, out).control = crate::session::Control::Unbind;
+        }
+    }
+
+    fn read(&mut self, number: u64, block: Option<Block>, now: Now) {
+        self.reading.remove(&number);
+        match block {
+            Some(block) => self.pages.keep(block),
+            None => self.lost_block(number, now),
+        }
+        self.lanes.wake_readers(&mut self.carriers);
+        for account in 0..self.accounts.len() {
+            self.make_eager(account as u16);
+        }
+    }
+
+    /// A block the store cannot give back: its waiting messages cannot be sent, so they end as UNKNOWN, without a
+    /// receipt, for the addresses are gone with the block. Does not happen on a healthy disk.
+    fn lost_block(&mut self, number: u64, now: Now) {
+        for index in self.book.slots.indices() {
+            let slot = &self.book.slots[index];
+            if slot.id.0 != 0 && slot.position.block == number && slot.stage != Stage::Settled {
+                self.detach(index);
+                self.book.slots[index].state = MessageState::Unknown;
+                self.settle(index, now);
+            }
+        }
+    }
+
+    /// Asks for a block and the ones behind it, each once.
+    fn ask(&mut self, number: u64, now: Now, out: &mut Outbox) {
+        for number in number..number + limits::READ_AHEAD {
+            let wanted = self.pages.is_closed(number) && !self.pages.has(number);
+            if wanted && self.reading.len() < limits::READS_OPEN && !self.reading.contains_key(&number) {
+                self.reading.insert(number, now.mono);
+                out.reads.push(number);
+            }
+        }
+    }
+
+    /// What came due.
+    fn expire(&mut self, now: Now) {
+        let mut due = std::mem::take(&mut self.due);
+        self.wheel.expire(&mut self.book.slots, now.mono, DUE_PER_TURN, &mut due);
+        for index in due.drain(..) {
+            self.came_due(index, now);
+        }
+        self.due = due;
+    }
+
+    fn came_due(&mut self, index: u32, now: Now) {
+        let slot = &self.book.slots[index];
+        let expired = now.unix.seconds() >= slot.expires;
+        match slot.stage {
+            Stage::Waiting | Stage::Scheduled if expired => {
+                self.detach(index);
+                self.finish(index, MessageState::Expired, crate::policy::retry::ERROR_EXPIRED, now);
+            }
+            Stage::Scheduled => self.enqueue(index, now),
+            Stage::Waiting => self.remind(index, slot.expires, now),
+            // Its answer, or the loss of its link, ends this; validity is looked at then.
+            Stage::Handed => self.remind(index, now.unix.seconds() + limits::HANDED_REMINDER_S, now),
+            Stage::Sent => self.finish(index, MessageState::Unknown, crate::policy::retry::ERROR_UNANSWERED, now),
+            Stage::Resting => self.owe(index, now),
+            Stage::Owed => self.drop_receipt(index, now),
+            Stage::Delivering => self.remind(index, now.unix.seconds() + limits::HANDED_REMINDER_S, now),
+            Stage::Settled => {}
+        }
+    }
+
+    /// Looks at the message again at `unix_s`.
+    fn remind(&mut self, index: u32, unix_s: u32, now: Now) {
+        let wait_ms = (u64::from(unix_s) * 1000).saturating_sub(now.unix.0);
+        self.wheel.insert(&mut self.book.slots, index, Mono(now.mono.0 + wait_ms * 1000));
+    }
+
+    /// Takes a message out of whatever list it is in.
+    fn detach(&mut self, index: u32) {
+        let slot = &self.book.slots[index];
+        match slot.stage {
+            Stage::Waiting => {
+                let lane = slot.lane;
+                self.lanes.remove(&mut self.book.slots, lane, index);
+                self.waiting -= 1;
+            }
+            Stage::Scheduled => self.waiting -= 1,
+            Stage::Handed => {
+                let link = slot.link;
+                self.links.give_back(&mut self.book.slots, link, index);
+            }
+            Stage::Delivering => {
+                let link = slot.link;
+                self.links.give_back(&mut self.book.slots, link, index);
+            }
+            Stage::Owed => {
+                let account = slot.account.0 as usize;
+                self.accounts[account].owed.remove(&mut self.book.slots, index);
+            }
+            Stage::Sent | Stage::Resting | Stage::Settled => {}
+        }
+    }
+
+    /// The message is final: written, and its receipt owed where the client asked for one. It must be detached.
+    fn finish(&mut self, index: u32, state: MessageState, error: u16, now: Now) {
+        let slot = &mut self.book.slots[index];
+        let owed = crate::message::owes_receipt(slot.flags & submit::REGISTERED_BITS, state);
+        (slot.state, slot.error, slot.done) = (state, error, now.unix.seconds());
+        self.pages.write(&Write::Final { id: slot.id, state: state as u8, error, network: None, at: now.unix, owed });
+        self.accounts[slot.account.0 as usize].tally.finals[state as usize] += 1;
+        self.lanes.finished(slot.lane, state);
+        if owed {
+            self.accounts[slot.account.0 as usize].tally.receipts_owed += 1;
+            self.owe(index, now);
+        } else {
+            self.settle(index, now);
+        }
+    }
+
+    /// Nothing is left to do for the message. It must be detached.
+    fn settle(&mut self, index: u32, _now: Now) {
+        self.wheel.remove(&mut self.book.slots, index);
+        let slot = &mut self.book.slots[index];
+        slot.stage = Stage::Settled;
+        self.pages.settle(slot.position);
+    }
+
+    /// A number that spreads delays, 0..=65535.
+    fn jitter(&mut self) -> u16 {
+        self.random ^= self.random << 13;
+        self.random ^= self.random >> 7;
+        self.random ^= self.random << 17;
+        (self.random >> 24) as u16
+    }
+
+    fn allot_id(&mut self) -> MessageId {
+        let id = MessageId(self.next_id);
+        self.next_id += 1;
+        id
+    }
+
+    /// A copy of all counters and gauges.
+    #[must_use]
+    pub fn tally(&self) -> Tally {
+        let (journal_blocks, journal_octets) = self.pages.size();
+        Tally {
+            accounts: self.accounts.iter().map(AccountState::tally).collect(),
+            carriers: (0u16..)
+                .zip(&self.carriers)
+                .map(|(number, carrier)| carrier.tally(number, &self.links, &self.lanes))
+                .collect(),
+            countries: self.lanes.tallies(),
+            messages_live: self.book.slots.len() as u64,
+            messages_waiting: self.waiting,
+            receipts_parked: self.parked.len() as u64,
+            journal_blocks,
+            journal_octets,
+            sealed: self.sealing.sealed,
+            carried: self.sealing.carried,
+        }
+    }
+}
+
+/// Whole Unix seconds of `unix`, for compact records.
+fn seconds(unix: Unix) -> u32 {
+    unix.seconds()
+}

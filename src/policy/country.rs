@@ -45,6 +45,19 @@ impl Country {
         if *self == Self::NON_GEOGRAPHIC { "001" } else { std::str::from_utf8(&self.0).unwrap_or("001") }
     }
 
+    /// Its two octets, as records hold it.
+    #[must_use]
+    pub fn octets(self) -> [u8; 2] {
+        self.0
+    }
+
+    /// The country of two octets from a record; `None` for what no country has.
+    #[must_use]
+    pub fn from_octets(octets: [u8; 2]) -> Option<Self> {
+        let known = octets.iter().all(u8::is_ascii_uppercase) || octets == Self::NON_GEOGRAPHIC.0;
+        known.then_some(Self(octets))
+    }
+
     /// A small number below [`Country::COUNT`], the same in every run: for tables by country.
     #[must_use]
     pub fn index(self) -> usize {

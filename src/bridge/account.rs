@@ -1,0 +1,303 @@
+//! Clients: who is bound, and bringing them the receipts they are owed.
+
+use super::book::{List, NONE, Stage};
+use super::input::Outbox;
+use super::link::Side;
+use super::submit::LEGACY_ID;
+use super::tally::AccountTally;
+use super::{Bridge, seconds};
+use crate::clock::{Now, Unix};
+use crate::limits;
+use crate::message::{AccountId, LinkId};
+use crate::pdu::{BindResp, CommandId, CommandStatus, ReceiptSm, Sm};
+use crate::policy::{Cell, Country, Policy, Rate, retry};
+use crate::session::{BindMode, Control, Request};
+use crate::store::{Enrolled, Write};
+
+/// What smppgate calls itself in bind responses.
+const SYSTEM_ID: &[u8] = b"smppgate";
+/// From this interface version on a peer understands TLVs. SMPP 3.4 §5.2.4.
+const VERSION_3_4: u8 = 0x34;
+
+/// An account as the bridge sees it.
+#[derive(Debug)]
+pub(super) struct AccountState {
+    name: String,
+    max_binds: u32,
+    window: u32,
+    pub(super) rate: Option<Rate>,
+    countries: Option<Vec<Country>>,
+    configured: bool,
+    pub(super) cell: Cell,
+    binds: Vec<u16>,
+    next_bind: usize,
+    /// Messages whose receipt waits for a bind with credit, oldest first.
+    pub(super) owed: List,
+    eager: bool,
+    pub(super) tally: AccountTally,
+}
+
+/// A bind whose credentials are verified.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct BindRequest {
+    pub(super) account: AccountId,
+    pub(super) mode: BindMode,
+    pub(super) command: CommandId,
+    pub(super) sequence: u32,
+    pub(super) interface_version: u8,
+}
+
+/// One state per number ever enrolled; those no longer configured cannot bind, their receipts wait.
+pub(super) fn states(policy: &Policy, enrolled: &Enrolled) -> Vec<AccountState> {
+    let mut states: Vec<AccountState> =
+        enrolled.account_names.iter().map(|name| AccountState::new(name.clone())).collect();
+    for (account, id) in policy.accounts.iter().zip(&enrolled.accounts) {
+        let state = &mut states[id.0 as usize];
+        state.configured = true;
+        state.max_binds = account.max_binds;
+        state.window = account.window;
+        state.rate = account.rate;
+        state.countries.clone_from(&account.countries);
+    }
+    states
+}
+
+impl AccountState {
+    pub(super) fn new(name: String) -> Self {
+        Self {
+            name,
+            max_binds: 0,
+            window: 0,
+            rate: None,
+            countries: None,
+            configured: false,
+            cell: Cell::default(),
+            binds: Vec::new(),
+            next_bind: 0,
+            owed: List::default(),
+            eager: false,
+            tally: AccountTally::default(),
+        }
+    }
+
+    /// Whether the account may send to this country.
+    pub(super) fn allows(&self, country: Country) -> bool {
+        self.countries.as_ref().is_none_or(|countries| countries.contains(&country))
+    }
+
+    pub(super) fn tally(&self) -> (String, AccountTally) {
+        let binds = u32::try_from(self.binds.len()).unwrap_or(u32::MAX);
+        (self.name.clone(), AccountTally { binds, ..self.tally.clone() })
+    }
+}
+
+impl Bridge {
+    /// Accepts a bind, or refuses it where the account has as many as it may have.
+    pub(super) fn bind(&mut self, link: LinkId, bind: &BindRequest, out: &mut Outbox) {
+        let account = bind.account.0;
+        let status = match self.accounts.get(account as usize) {
+            Some(state) if state.configured && !self.stopping => {
+                if state.binds.len() >= state.max_binds as usize {
+                    CommandStatus::ESME_RALYBND
+                } else {
+                    CommandStatus::ESME_ROK
+                }
+            }
+            _ => CommandStatus::ESME_RBINDFAIL,
+        };
+        let tlvs = bind.interface_version >= VERSION_3_4;
+        let accepted = (status == CommandStatus::ESME_ROK)
+            .then(|| {
+                let window = self.accounts[account as usize].window;
+                self.links.insert(link, Side::Account { account, tlvs }, bind.mode, window)
+            })
+            .flatten();
+        let Some(index) = accepted else {
+            let status = if status == CommandStatus::ESME_ROK { CommandStatus::ESME_RBINDFAIL } else { status };
+            let mut unknown = u32::MAX;
+            let parcel = out.now.of(link, &mut unknown);
+            crate::pdu::encode_header_only(bind.command.response(), status, bind.sequence, &mut parcel.wire);
+            parcel.control = Control::Close;
+            return;
+        };
+        self.accounts[account as usize].binds.push(index);
+        self.make_eager(account);
+        let parcel = self.links.now(index, out);
+        let response = BindResp { system_id: SYSTEM_ID, sc_interface_version: tlvs.then_some(VERSION_3_4) };
+        response.encode(bind.command.response(), bind.sequence, &mut parcel.wire);
+        parcel.control = Control::Bound(bind.mode);
+    }
+
+    /// A client's link is gone: receipts lent to it wait for another, in their old order.
+    pub(super) fn account_closed(&mut self, index: u16, account: u16) {
+        loop {
+            let slot = self.links[index].lent.last();
+            if slot == NONE {
+                break;
+            }
+            self.links.give_back(&mut self.book.slots, index, slot);
+            self.accounts[account as usize].tally.receipts_retried += 1;
+            self.owe_again(slot);
+        }
+        self.accounts[account as usize].binds.retain(|other| *other != index);
+        self.make_eager(account);
+    }
+
+    /// The message's receipt waits for a bind. The message must be final and detached.
+    pub(super) fn owe(&mut self, slot: u32, now: Now) {
+        let entry = &mut self.book.slots[slot];
+        entry.stage = Stage::Owed;
+        entry.attempts = if entry.attempts & RECEIPT_ATTEMPTS == 0 { RECEIPT_ATTEMPTS } else { entry.attempts };
+        let (account, until) = (entry.account.0, entry.done.saturating_add(limits::RECEIPT_KEPT_S));
+        self.accounts[account as usize].owed.push_back(&mut self.book.slots, slot);
+        self.remind(slot, until, now);
+        self.make_eager(account);
+    }
+
+    fn owe_again(&mut self, slot: u32) {
+        let entry = &mut self.book.slots[slot];
+        entry.stage = Stage::Owed;
+        let account = entry.account.0;
+        self.accounts[account as usize].owed.push_front(&mut self.book.slots, slot);
+        self.make_eager(account);
+    }
+
+    /// The account may have a receipt to send.
+    pub(super) fn make_eager(&mut self, account: u16) {
+        let state = &mut self.accounts[account as usize];
+        if !state.eager && state.owed.len > 0 && !state.binds.is_empty() {
+            state.eager = true;
+            self.eager.push_back(account);
+        }
+    }
+
+    /// Sends owed receipts to every client that is bound to receive and has credit.
+    pub(super) fn deliver(&mut self, now: Now, out: &mut Outbox) {
+        for _ in 0..self.eager.len() {
+            let Some(account) = self.eager.pop_front() else { break };
+            self.accounts[account as usize].eager = false;
+            if !self.stopping {
+                self.deliver_to(account, now, out);
+            }
+        }
+    }
+
+    fn deliver_to(&mut self, account: u16, now: Now, out: &mut Outbox) {
+        loop {
+            let slot = self.accounts[account as usize].owed.head;
+            if slot == NONE {
+                return;
+            }
+            let Some(link) = self.pick_receiver(account) else { return };
+            let position = self.book.slots[slot].position;
+            if self.pages.accepted(position).is_none() {
+                self.ask(position.block, now, out);
+                return;
+            }
+            self.accounts[account as usize].owed.remove(&mut self.book.slots, slot);
+            self.links.lend(&mut self.book.slots, link, slot);
+            self.book.slots[slot].stage = Stage::Delivering;
+            self.write_receipt(slot, link, out);
+        }
+    }
+
+    /// A receiver-capable bind with credit; binds take turns.
+    fn pick_receiver(&mut self, account: u16) -> Option<u16> {
+        let state = &mut self.accounts[account as usize];
+        for step in 1..=state.binds.len() {
+            let at = (state.next_bind + step) % state.binds.len();
+            if self.links[state.binds[at]].credit > 0 {
+                state.next_bind = at;
+                return Some(state.binds[at]);
+            }
+        }
+        None
+    }
+
+    /// Encodes the receipt in the client's own addresses, swapped. SMPP 3.4 Appendix B.
+    fn write_receipt(&mut self, slot: u32, link: u16, out: &mut Outbox) {
+        let token = self.book.token(slot);
+        let entry = &self.book.slots[slot];
+        let Some(accept) = self.pages.accepted(entry.position) else { return };
+        let Ok(sm) = Sm::decode(accept.body) else { return };
+        let with_tlvs = matches!(self.links[link].side, Side::Account { tlvs: true, .. });
+        let mut digits = [0; 20];
+        let receipt = ReceiptSm {
+            id: entry.id.digits(entry.flags & LEGACY_ID != 0, &mut digits),
+            source: sm.destination,
+            destination: sm.source,
+            submitted: accept.accepted,
+            done: Unix(u64::from(entry.done) * 1000),
+            state: entry.state as u8,
+            error: entry.error,
+            network_error: None,
+            with_tlvs,
+            esm_class: 0x04,
+        };
+        let parcel = self.links.then(link, out);
+        parcel.requests.push(Request { at: parcel.wire.len() as u32, token });
+        receipt.encode(0, &mut parcel.wire);
+    }
+
+    /// The client answered a `deliver_sm`.
+    pub(super) fn receipt_answered(&mut self, link: u16, token: u64, status: CommandStatus, now: Now) {
+        let Some(slot) = self.reclaim_receipt(link, token) else { return };
+        let account = self.book.slots[slot].account.0;
+        self.make_eager(account);
+        if status == CommandStatus::ESME_ROK {
+            let tally = &mut self.accounts[account as usize].tally;
+            tally.receipts_delivered += 1;
+            tally.receipts_owed -= 1;
+            self.pages.write(&Write::Settled { id: self.book.slots[slot].id, at: seconds(now.unix) });
+            self.settle(slot, now);
+            return;
+        }
+        let jitter = self.jitter();
+        let entry = &mut self.book.slots[slot];
+        let attempts = ((entry.attempts & !RECEIPT_ATTEMPTS) + 1).min(!RECEIPT_ATTEMPTS);
+        match retry::receipt_retry(status, attempts, jitter) {
+            Some(after) => {
+                entry.stage = Stage::Resting;
+                entry.attempts = attempts | RECEIPT_ATTEMPTS;
+                self.accounts[account as usize].tally.receipts_retried += 1;
+                self.remind(slot, seconds(now.unix.after(after)), now);
+            }
+            None => self.give_up_receipt(slot, now),
+        }
+    }
+
+    /// The client did not answer a `deliver_sm`: it is sent again, on another bind if there is one.
+    pub(super) fn receipt_unanswered(&mut self, link: u16, token: u64) {
+        let Some(slot) = self.reclaim_receipt(link, token) else { return };
+        let account = self.book.slots[slot].account.0;
+        self.accounts[account as usize].tally.receipts_retried += 1;
+        self.owe_again(slot);
+    }
+
+    fn reclaim_receipt(&mut self, link: u16, token: u64) -> Option<u32> {
+        let slot = self.book.redeem(token)?;
+        let entry = &self.book.slots[slot];
+        if entry.stage != Stage::Delivering || entry.link != link {
+            return None;
+        }
+        self.links.give_back(&mut self.book.slots, link, slot);
+        Some(slot)
+    }
+
+    /// The receipt waited for as long as receipts are kept.
+    pub(super) fn drop_receipt(&mut self, slot: u32, now: Now) {
+        self.detach(slot);
+        self.give_up_receipt(slot, now);
+    }
+
+    fn give_up_receipt(&mut self, slot: u32, now: Now) {
+        let tally = &mut self.accounts[self.book.slots[slot].account.0 as usize].tally;
+        tally.receipts_dropped += 1;
+        tally.receipts_owed -= 1;
+        self.pages.write(&Write::Settled { id: self.book.slots[slot].id, at: seconds(now.unix) });
+        self.settle(slot, now);
+    }
+}
+
+/// Marks that a slot's `attempts` count deliveries of its receipt and no longer of the message.
+const RECEIPT_ATTEMPTS: u8 = 0x80;

@@ -1,0 +1,137 @@
+//! What carriers answer to our `submit_sm`: accepted, later, slower, elsewhere or never.
+
+use super::book::Stage;
+use super::receipt::canonical;
+use super::{Bridge, seconds};
+use crate::clock::Now;
+use crate::limits;
+use crate::message::{CarrierId, MessageState};
+use crate::pdu::{CommandStatus, SmResp};
+use crate::policy::retry::{self, Next, Outcome};
+use crate::store::Write;
+
+impl Bridge {
+    /// A response to a message lent to this carrier's link.
+    pub(super) fn answered(&mut self, link: u16, token: u64, status: CommandStatus, body: &[u8], now: Now) {
+        let Some((slot, carrier)) = self.reclaim(link, token) else { return };
+        self.heard_from(carrier.0);
+        if status != CommandStatus::ESME_ROK {
+            self.not_accepted(slot, carrier, Outcome::Status(status), now);
+            return;
+        }
+        self.carriers[carrier.0 as usize].tally.accepted += 1;
+        self.carriers[carrier.0 as usize].pace.accepted(now.mono);
+        let response = SmResp::decode(body);
+        let id = response.message_id.get(..response.message_id.len().min(65)).unwrap_or_default();
+        let entry = &mut self.book.slots[slot];
+        entry.stage = Stage::Sent;
+        let until = entry.expires.saturating_add(limits::RECEIPT_GRACE_S);
+        self.pages.write(&Write::Sent { id: entry.id, carrier, at: seconds(now.unix), carrier_message_id: id });
+        self.remind(slot, until, now);
+        if !id.is_empty() {
+            let mut buffer = [0; 65];
+            let key = self.book.key(carrier, canonical(id, &mut buffer));
+            self.book.set_key(slot, key);
+            if let Some(early) = self.parked.claim(key) {
+                self.carriers[carrier.0 as usize].tally.receipts_early += 1;
+                self.apply_receipt(slot, early.state, early.error, now);
+            }
+        }
+    }
+
+    /// No answer in time.
+    pub(super) fn unanswered(&mut self, link: u16, carrier: u16, token: u64, now: Now) {
+        if let Some((slot, _)) = self.reclaim(link, token) {
+            self.silent(carrier, now);
+            self.unknown_outcome(slot, carrier, now);
+        }
+    }
+
+    /// The carrier may or may not have the message. It must not be lent any more.
+    pub(super) fn unknown_outcome(&mut self, slot: u32, carrier: u16, now: Now) {
+        self.carriers[carrier as usize].tally.unknown += 1;
+        self.not_accepted(slot, CarrierId(carrier), Outcome::Unknown, now);
+    }
+
+    /// Takes a message back from the link it was lent to; `None` for an answer that is no longer awaited.
+    fn reclaim(&mut self, link: u16, token: u64) -> Option<(u32, CarrierId)> {
+        let slot = self.book.redeem(token)?;
+        let entry = &self.book.slots[slot];
+        if entry.stage != Stage::Handed || entry.link != link {
+            return None;
+        }
+        let carrier = entry.carrier;
+        self.links.give_back(&mut self.book.slots, link, slot);
+        Some((slot, carrier))
+    }
+
+    fn not_accepted(&mut self, slot: u32, carrier: CarrierId, outcome: Outcome, now: Now) {
+        if now.unix.seconds() >= self.book.slots[slot].expires {
+            self.finish(slot, MessageState::Expired, retry::ERROR_EXPIRED, now);
+            return;
+        }
+        let jitter = self.jitter();
+        let state = &mut self.carriers[carrier.0 as usize];
+        let attempts = self.book.slots[slot].attempts.saturating_add(1);
+        match retry::next(outcome, attempts, jitter, state.on_unknown) {
+            Next::Throttle { pause } => {
+                state.tally.throttled += 1;
+                state.pace.on_throttle(now.mono, pause);
+                self.requeue_front(slot, now);
+            }
+            Next::Retry { after, failover } => {
+                state.tally.retried += 1;
+                if outcome == Outcome::Status(CommandStatus::ESME_RMSGQFUL) {
+                    state.pace.queue_full(now.mono);
+                }
+                if outcome == Outcome::Unknown {
+                    state.tally.resent += 1;
+                }
+                self.retry(slot, carrier, after, failover, now);
+            }
+            Next::NextCarrier => match self.lanes.behind(self.book.slots[slot].lane, carrier) {
+                Some(lane) => {
+                    state.tally.retried += 1;
+                    self.book.slots[slot].lane = lane;
+                    self.book.slots[slot].attempts = 0;
+                    self.write_retry(slot, 0);
+                    self.requeue_front(slot, now);
+                }
+                None => {
+                    state.tally.rejected += 1;
+                    let (end, error) = retry::given_up(outcome);
+                    self.finish(slot, end, error, now);
+                }
+            },
+            Next::Final { state: end, error } => {
+                state.tally.rejected += 1;
+                self.finish(slot, end, error, now);
+            }
+        }
+    }
+
+    fn retry(&mut self, slot: u32, carrier: CarrierId, after: std::time::Duration, failover: bool, now: Now) {
+        if failover && let Some(lane) = self.lanes.behind(self.book.slots[slot].lane, carrier) {
+            self.book.slots[slot].lane = lane;
+        }
+        let entry = &mut self.book.slots[slot];
+        entry.attempts = entry.attempts.saturating_add(1);
+        if after.is_zero() {
+            self.write_retry(slot, 0);
+            self.requeue_front(slot, now);
+            return;
+        }
+        // No attempt is due after the validity: the message ends then, with its receipt.
+        let due = seconds(now.unix.after(after)).min(entry.expires);
+        (entry.stage, entry.done) = (Stage::Scheduled, due);
+        self.waiting += 1;
+        self.write_retry(slot, due);
+        self.remind(slot, due, now);
+    }
+
+    fn write_retry(&mut self, slot: u32, due: u32) {
+        let entry = &self.book.slots[slot];
+        let position = self.lanes.position(entry.lane);
+        self.pages.write(&Write::Retry { id: entry.id, position, attempts: entry.attempts, due });
+    }
+}

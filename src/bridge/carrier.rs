@@ -1,0 +1,300 @@
+//! Carriers: their links and credit, and handing messages out to them.
+
+use std::collections::VecDeque;
+
+use super::Bridge;
+use super::book::{NONE, Stage};
+use super::input::Outbox;
+use super::lane::Lanes;
+use super::link::{Links, Side};
+use super::submit::VALIDITY_GIVEN;
+use super::tally::CarrierTally;
+use crate::clock::{Mono, Now, Unix};
+use crate::limits;
+use crate::message::{CarrierId, LinkId};
+use crate::pdu::{CommandId, Sm, Time};
+use crate::policy::{Cell, OnUnknown, Pace, Policy, Rate, Verdict};
+use crate::session::{BindMode, Request};
+use crate::store::Enrolled;
+
+/// A carrier as the bridge sees it.
+#[derive(Debug)]
+pub(super) struct CarrierState {
+    name: String,
+    window: u32,
+    rate: Option<Rate>,
+    pub(super) on_unknown: OnUnknown,
+    cell: Cell,
+    pub(super) pace: Pace,
+    links: Vec<u16>,
+    next_link: usize,
+    /// Lanes that have messages for it, in turn.
+    pub(super) ready: VecDeque<u16>,
+    wake: Option<Mono>,
+    /// Requests in a row that got no answer at all.
+    silence: u32,
+    suspended_until: Option<Mono>,
+    pub(super) tally: CarrierTally,
+}
+
+/// How a lane's turn ended.
+enum Turn {
+    Empty,
+    Quantum,
+    CountryRate(Mono),
+    CarrierRate(Mono),
+    NoCredit,
+    NeedsBlock,
+}
+
+/// One state per number ever enrolled; those no longer configured have no links and no route.
+pub(super) fn states(policy: &Policy, enrolled: &Enrolled) -> Vec<CarrierState> {
+    let mut states: Vec<CarrierState> =
+        enrolled.carrier_names.iter().map(|name| CarrierState::new(name.clone())).collect();
+    for (carrier, id) in policy.carriers.iter().zip(&enrolled.carriers) {
+        let state = &mut states[id.0 as usize];
+        state.window = carrier.window;
+        state.rate = carrier.rate;
+        state.on_unknown = carrier.on_unknown;
+    }
+    states
+}
+
+impl CarrierState {
+    fn new(name: String) -> Self {
+        Self {
+            name,
+            window: 0,
+            rate: None,
+            on_unknown: OnUnknown::Resend,
+            cell: Cell::default(),
+            pace: Pace::default(),
+            links: Vec::new(),
+            next_link: 0,
+            ready: VecDeque::new(),
+            wake: None,
+            silence: 0,
+            suspended_until: None,
+            tally: CarrierTally::default(),
+        }
+    }
+
+    /// Whether messages may be sent to it: a transmitting link is bound and it is not being left alone.
+    pub(super) fn is_available(&self) -> bool {
+        !self.links.is_empty() && self.suspended_until.is_none()
+    }
+
+    pub(super) fn wake(&self) -> Option<Mono> {
+        let wake = if self.ready.is_empty() { None } else { self.wake };
+        [wake, self.suspended_until].into_iter().flatten().min()
+    }
+
+    pub(super) fn tally(&self, number: u16, links: &Links, lanes: &Lanes) -> (String, CarrierTally) {
+        let mut tally = self.tally.clone();
+        tally.window = self.links.iter().map(|index| u64::from(links[*index].window)).sum();
+        tally.window_used = self.links.iter().map(|index| u64::from(links[*index].lent.len)).sum();
+        tally.backlog = lanes.backlog(number);
+        tally.suspended = self.suspended_until.is_some();
+        (self.name.clone(), tally)
+    }
+
+    /// A transmitting link with credit, in turn.
+    fn pick_link(&mut self, links: &Links) -> Option<u16> {
+        for step in 0..self.links.len() {
+            let at = (self.next_link + step) % self.links.len();
+            if links[self.links[at]].credit > 0 {
+                self.next_link = at;
+                return Some(self.links[at]);
+            }
+        }
+        None
+    }
+}
+
+impl Bridge {
+    /// A carrier accepted our bind.
+    pub(super) fn carrier_bound(&mut self, link: LinkId, carrier: CarrierId, mode: BindMode, out: &mut Outbox) {
+        let number = carrier.0;
+        let Some(state) = self.carriers.get_mut(number as usize) else { return };
+        let side = Side::Carrier { carrier: number };
+        let Some(index) = self.links.insert(link, side, mode, state.window) else { return };
+        state.tally.links += 1;
+        if self.stopping {
+            self.links.now(index, out).control = crate::session::Control::Unbind;
+        } else if mode != BindMode::Receiver {
+            state.links.push(index);
+            self.lanes.reroute(&mut self.carriers);
+        }
+    }
+
+    /// A carrier's link is gone: what was lent to it has an unknown outcome.
+    pub(super) fn carrier_closed(&mut self, index: u16, carrier: u16, now: Now) {
+        // Backward, for each goes to the front of its lane: so their order is kept.
+        loop {
+            let slot = self.links[index].lent.last();
+            if slot == NONE {
+                break;
+            }
+            self.links.give_back(&mut self.book.slots, index, slot);
+            self.unknown_outcome(slot, carrier, now);
+        }
+        let state = &mut self.carriers[carrier as usize];
+        state.tally.links -= 1;
+        state.links.retain(|other| *other != index);
+        self.lanes.reroute(&mut self.carriers);
+    }
+
+    /// Any answer shows that the carrier is alive.
+    pub(super) fn heard_from(&mut self, carrier: u16) {
+        self.carriers[carrier as usize].silence = 0;
+    }
+
+    /// A request got no answer in time. After many in a row the carrier is left alone for a while, so that its
+    /// messages can take the next carrier of their route.
+    pub(super) fn silent(&mut self, carrier: u16, now: Now) {
+        let state = &mut self.carriers[carrier as usize];
+        state.silence += 1;
+        if state.silence >= limits::SILENCE_MAX && state.suspended_until.is_none() {
+            state.suspended_until = Some(Mono(now.mono.0 + limits::SUSPENDED_US));
+            self.lanes.reroute(&mut self.carriers);
+        }
+    }
+
+    /// Hands waiting messages to every carrier that has credit and rate for them.
+    pub(super) fn hand_out(&mut self, now: Now, out: &mut Outbox) {
+        let mut returned = false;
+        for carrier in &mut self.carriers {
+            if carrier.suspended_until.is_some_and(|until| until <= now.mono) {
+                carrier.suspended_until = None;
+                returned = true;
+            }
+        }
+        if returned {
+            self.lanes.reroute(&mut self.carriers);
+        }
+        self.lanes.wake_sleepers(&mut self.carriers, now.mono);
+        if self.stopping {
+            return;
+        }
+        for carrier in 0..self.carriers.len() as u16 {
+            if !self.carriers[carrier as usize].ready.is_empty() {
+                self.serve(carrier, now, out);
+            }
+        }
+    }
+
+    fn serve(&mut self, carrier: u16, now: Now, out: &mut Outbox) {
+        self.carriers[carrier as usize].wake = None;
+        while let Some(lane) = self.carriers[carrier as usize].ready.pop_front() {
+            if !self.lanes.leads_to(lane, carrier) {
+                self.lanes.rest(&mut self.carriers, lane);
+                continue;
+            }
+            match self.serve_lane(carrier, lane, now, out) {
+                Turn::Empty => self.lanes.rest(&mut self.carriers, lane),
+                Turn::Quantum => self.carriers[carrier as usize].ready.push_back(lane),
+                Turn::CountryRate(at) => self.lanes.sleep(lane, at),
+                Turn::NeedsBlock => self.lanes.wait_for_block(lane),
+                Turn::NoCredit => {
+                    self.carriers[carrier as usize].ready.push_front(lane);
+                    return;
+                }
+                Turn::CarrierRate(at) => {
+                    let state = &mut self.carriers[carrier as usize];
+                    state.ready.push_front(lane);
+                    state.wake = Some(at);
+                    return;
+                }
+            }
+        }
+    }
+
+    fn serve_lane(&mut self, carrier: u16, lane: u16, now: Now, out: &mut Outbox) -> Turn {
+        for _ in 0..limits::LANE_QUANTUM {
+            let slot = self.lanes.head(lane);
+            if slot == NONE {
+                return Turn::Empty;
+            }
+            let position = self.book.slots[slot].position;
+            if self.pages.accepted(position).is_none() {
+                self.ask(position.block, now, out);
+                return Turn::NeedsBlock;
+            }
+            let state = &mut self.carriers[carrier as usize];
+            let Some(link) = state.pick_link(&self.links) else { return Turn::NoCredit };
+            if let Verdict::Wait(at) = state.pace.allowed(now.mono) {
+                return Turn::CarrierRate(at);
+            }
+            if let Some(rate) = state.rate
+                && state.cell.ready_at(rate, now.mono) > now.mono
+            {
+                return Turn::CarrierRate(state.cell.ready_at(rate, now.mono));
+            }
+            let destination = self.lanes.destination_mut(lane);
+            if let Some(rate) = destination.rate
+                && destination.over_rate == crate::policy::OverRate::Defer
+                && let Verdict::Wait(at) = destination.cell.take(rate, 1, now.mono)
+            {
+                return Turn::CountryRate(at);
+            }
+            let state = &mut self.carriers[carrier as usize];
+            if let Some(rate) = state.rate {
+                // Just found ready, so this passes; it takes the token.
+                let _ = state.cell.take(rate, 1, now.mono);
+            }
+            state.pace.sent(now.mono);
+            self.hand(slot, link, carrier, out);
+        }
+        Turn::Quantum
+    }
+
+    /// Lends one message to a link. Its accept record is at hand.
+    fn hand(&mut self, slot: u32, link: u16, carrier: u16, out: &mut Outbox) {
+        let lane = self.book.slots[slot].lane;
+        self.lanes.remove(&mut self.book.slots, lane, slot);
+        self.waiting -= 1;
+        self.links.lend(&mut self.book.slots, link, slot);
+        let token = self.book.token(slot);
+        let entry = &mut self.book.slots[slot];
+        entry.stage = Stage::Handed;
+        entry.carrier = CarrierId(carrier);
+        self.carriers[carrier as usize].tally.forwarded += 1;
+        self.lanes.forwarded(lane);
+        let entry = &self.book.slots[slot];
+        let Some(accept) = self.pages.accepted(entry.position) else { return };
+        let Ok(mut sm) = Sm::decode(accept.body) else { return };
+        let validity;
+        sm.schedule_delivery_time = b"";
+        sm.validity_period = b"";
+        sm.replace_if_present_flag = 0;
+        // A receipt is always asked for: it is how smppgate learns the final state.
+        sm.registered_delivery = (sm.registered_delivery & !0b11) | 0b01;
+        if entry.flags & VALIDITY_GIVEN != 0 {
+            // Absolute, for the message may have waited here.
+            validity = Time::absolute(Unix(u64::from(entry.expires) * 1000));
+            sm.validity_period = &validity;
+        }
+        let parcel = self.links.then(link, out);
+        parcel.requests.push(Request { at: parcel.wire.len() as u32, token });
+        sm.encode(CommandId::SUBMIT_SM, 0, &mut parcel.wire);
+    }
+
+    /// Puts a message that waits for a carrier into its lane, at the back.
+    pub(super) fn enqueue(&mut self, slot: u32, now: Now) {
+        let entry = &mut self.book.slots[slot];
+        entry.stage = Stage::Waiting;
+        let (lane, expires) = (entry.lane, entry.expires);
+        self.lanes.push_back(&mut self.book.slots, &mut self.carriers, lane, slot);
+        self.remind(slot, expires, now);
+    }
+
+    /// Puts a message that came back unsent at the front of its lane; it counts as waiting again.
+    pub(super) fn requeue_front(&mut self, slot: u32, now: Now) {
+        let entry = &mut self.book.slots[slot];
+        entry.stage = Stage::Waiting;
+        let (lane, expires) = (entry.lane, entry.expires);
+        self.waiting += 1;
+        self.lanes.push_front(&mut self.book.slots, &mut self.carriers, lane, slot);
+        self.remind(slot, expires, now);
+    }
+}

@@ -1,0 +1,265 @@
+//! Lanes: where messages wait for a carrier. A lane belongs to one destination country and begins at one position of its
+//! route, so that a message refused by the first carrier goes on in the lane that begins at the second, and a slow
+//! country never stands in the way of another.
+
+use std::cmp::Reverse;
+use std::collections::BinaryHeap;
+
+use rustc_hash::FxHashMap;
+
+use super::book::{List, Slots};
+use super::carrier::CarrierState;
+use super::tally::CountryTally;
+use crate::clock::Mono;
+use crate::message::{CarrierId, MessageState};
+use crate::policy::{Cell, Country, OverRate, Policy, Rate};
+use crate::store::Enrolled;
+
+/// What a lane is doing.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Doing {
+    /// Empty, or no carrier of its route is there.
+    Idle,
+    /// In its carrier's queue.
+    Ready,
+    /// Waits for its country's rate.
+    Sleeping,
+    /// Waits for a block.
+    Reading,
+}
+
+#[derive(Debug)]
+struct Lane {
+    country: u16,
+    from: u8,
+    list: List,
+    current: Option<u16>,
+    doing: Doing,
+}
+
+/// A destination country with its route and rate.
+#[derive(Debug)]
+pub(super) struct Destination {
+    /// Carrier numbers in order of preference; empty where no route leads there any more.
+    carriers: Vec<u16>,
+    pub(super) rate: Option<Rate>,
+    pub(super) over_rate: OverRate,
+    pub(super) cell: Cell,
+    first_lane: u16,
+    tally: CountryTally,
+}
+
+/// All lanes.
+#[derive(Debug)]
+pub(super) struct Lanes {
+    destinations: Vec<Destination>,
+    by_country: FxHashMap<Country, u16>,
+    lanes: Vec<Lane>,
+    sleepers: BinaryHeap<Reverse<(Mono, u16)>>,
+    carrier_ids: Vec<CarrierId>,
+}
+
+impl Lanes {
+    pub(super) fn new(_policy: &Policy, enrolled: &Enrolled) -> Self {
+        Self {
+            destinations: Vec::new(),
+            by_country: FxHashMap::default(),
+            lanes: Vec::new(),
+            sleepers: BinaryHeap::new(),
+            carrier_ids: enrolled.carriers.clone(),
+        }
+    }
+
+    /// The first lane of a country, made when the country is first seen. `None` where no route leads there, unless
+    /// `anyway` (messages found at recovery whose route was taken away wait for a new one or for their end).
+    pub(super) fn open(
+        &mut self,
+        country: Country,
+        policy: &Policy,
+        carriers: &[CarrierState],
+        anyway: bool,
+    ) -> Option<u16> {
+        if let Some(index) = self.by_country.get(&country) {
+            let destination = &self.destinations[*index as usize];
+            return (anyway || !destination.carriers.is_empty()).then_some(destination.first_lane);
+        }
+        let route = policy.routes.find(country);
+        if route.is_none() && !anyway {
+            return None;
+        }
+        let via = route.map(|route| {
+            route.carriers.iter().filter_map(|index| self.carrier_ids.get(*index as usize)).map(|id| id.0).collect()
+        });
+        let via: Vec<u16> = via.unwrap_or_default();
+        let (index, first_lane) = (self.destinations.len() as u16, self.lanes.len() as u16);
+        for from in 0..via.len().max(1) {
+            let mut lane =
+                Lane { country: index, from: from as u8, list: List::default(), current: None, doing: Doing::Idle };
+            lane.current = choose(&via, lane.from, carriers);
+            self.lanes.push(lane);
+        }
+        self.destinations.push(Destination {
+            carriers: via,
+            rate: route.and_then(|route| route.rate),
+            over_rate: route.map_or(OverRate::Defer, |route| route.over_rate),
+            cell: Cell::default(),
+            first_lane,
+            tally: CountryTally { country, accepted: 0, forwarded: 0, finals: [0; 9], backlog: 0 },
+        });
+        self.by_country.insert(country, index);
+        Some(first_lane)
+    }
+
+    /// The lane of the same country that begins at `position`, or its last one.
+    pub(super) fn at_position(&self, lane: u16, position: u8) -> u16 {
+        let destination = self.destination(lane);
+        let last = destination.carriers.len().max(1) - 1;
+        destination.first_lane + (position as usize).min(last) as u16
+    }
+
+    /// The lane that begins behind `carrier` in this lane's route, `None` where no carrier is left.
+    pub(super) fn behind(&self, lane: u16, carrier: CarrierId) -> Option<u16> {
+        let destination = self.destination(lane);
+        let position = destination.carriers.iter().position(|candidate| *candidate == carrier.0)?;
+        (position + 1 < destination.carriers.len()).then(|| destination.first_lane + position as u16 + 1)
+    }
+
+    /// Position in the route at which the lane begins.
+    pub(super) fn position(&self, lane: u16) -> u8 {
+        self.lanes[lane as usize].from
+    }
+
+    pub(super) fn destination(&self, lane: u16) -> &Destination {
+        &self.destinations[self.lanes[lane as usize].country as usize]
+    }
+
+    pub(super) fn destination_mut(&mut self, lane: u16) -> &mut Destination {
+        &mut self.destinations[self.lanes[lane as usize].country as usize]
+    }
+
+    pub(super) fn accepted(&mut self, lane: u16) {
+        self.destination_mut(lane).tally.accepted += 1;
+    }
+
+    pub(super) fn forwarded(&mut self, lane: u16) {
+        self.destination_mut(lane).tally.forwarded += 1;
+    }
+
+    pub(super) fn finished(&mut self, lane: u16, state: MessageState) {
+        self.destination_mut(lane).tally.finals[state as usize] += 1;
+    }
+
+    /// The first message of the lane, [`super::book::NONE`] when it is empty.
+    pub(super) fn head(&self, lane: u16) -> u32 {
+        self.lanes[lane as usize].list.head
+    }
+
+    /// Whether the lane hands out to this carrier now.
+    pub(super) fn leads_to(&self, lane: u16, carrier: u16) -> bool {
+        self.lanes[lane as usize].current == Some(carrier)
+    }
+
+    pub(super) fn push_back(&mut self, slots: &mut Slots, carriers: &mut [CarrierState], lane: u16, slot: u32) {
+        slots[slot].lane = lane;
+        self.lanes[lane as usize].list.push_back(slots, slot);
+        self.ready(carriers, lane);
+    }
+
+    pub(super) fn push_front(&mut self, slots: &mut Slots, carriers: &mut [CarrierState], lane: u16, slot: u32) {
+        slots[slot].lane = lane;
+        self.lanes[lane as usize].list.push_front(slots, slot);
+        self.ready(carriers, lane);
+    }
+
+    pub(super) fn remove(&mut self, slots: &mut Slots, lane: u16, slot: u32) {
+        self.lanes[lane as usize].list.remove(slots, slot);
+    }
+
+    /// Puts an idle lane that has messages and a carrier into the carrier's queue.
+    fn ready(&mut self, carriers: &mut [CarrierState], index: u16) {
+        let lane = &mut self.lanes[index as usize];
+        if lane.doing == Doing::Idle
+            && lane.list.len > 0
+            && let Some(current) = lane.current
+        {
+            lane.doing = Doing::Ready;
+            carriers[current as usize].ready.push_back(index);
+        }
+    }
+
+    /// The lane left its carrier's queue and has nothing more to do there for now.
+    pub(super) fn rest(&mut self, carriers: &mut [CarrierState], index: u16) {
+        self.lanes[index as usize].doing = Doing::Idle;
+        self.ready(carriers, index);
+    }
+
+    /// The lane left its carrier's queue until `at`.
+    pub(super) fn sleep(&mut self, index: u16, at: Mono) {
+        self.lanes[index as usize].doing = Doing::Sleeping;
+        self.sleepers.push(Reverse((at, index)));
+    }
+
+    /// The lane left its carrier's queue until a block comes.
+    pub(super) fn wait_for_block(&mut self, index: u16) {
+        self.lanes[index as usize].doing = Doing::Reading;
+    }
+
+    pub(super) fn deadline(&self) -> Option<Mono> {
+        self.sleepers.peek().map(|Reverse((at, _))| *at)
+    }
+
+    pub(super) fn wake_sleepers(&mut self, carriers: &mut [CarrierState], now: Mono) {
+        while let Some(Reverse((at, index))) = self.sleepers.peek().copied()
+            && at <= now
+        {
+            self.sleepers.pop();
+            if self.lanes[index as usize].doing == Doing::Sleeping {
+                self.rest(carriers, index);
+            }
+        }
+    }
+
+    pub(super) fn wake_readers(&mut self, carriers: &mut [CarrierState]) {
+        for index in 0..self.lanes.len() as u16 {
+            if self.lanes[index as usize].doing == Doing::Reading {
+                self.rest(carriers, index);
+            }
+        }
+    }
+
+    /// A carrier came or went: every lane looks for its carrier again.
+    pub(super) fn reroute(&mut self, carriers: &mut [CarrierState]) {
+        for carrier in carriers.iter_mut() {
+            carrier.ready.clear();
+        }
+        for index in 0..self.lanes.len() as u16 {
+            let lane = &mut self.lanes[index as usize];
+            lane.current = choose(&self.destinations[lane.country as usize].carriers, lane.from, carriers);
+            if lane.doing == Doing::Ready {
+                lane.doing = Doing::Idle;
+            }
+            self.ready(carriers, index);
+        }
+    }
+
+    /// Messages waiting in lanes that lead to `carrier` now.
+    pub(super) fn backlog(&self, carrier: u16) -> u64 {
+        self.lanes.iter().filter(|lane| lane.current == Some(carrier)).map(|lane| u64::from(lane.list.len)).sum()
+    }
+
+    pub(super) fn tallies(&self) -> Vec<CountryTally> {
+        let backlog = |country: u16| {
+            self.lanes.iter().filter(|lane| lane.country == country).map(|lane| u64::from(lane.list.len)).sum()
+        };
+        let with_backlog = |(index, destination): (usize, &Destination)| CountryTally {
+            backlog: backlog(index as u16),
+            ..destination.tally.clone()
+        };
+        self.destinations.iter().enumerate().map(with_backlog).collect()
+    }
+}
+
+/// The first carrier at or behind position `from` that takes messages.
+fn choose(via: &[u16], from: u8, carriers: &[CarrierState]) -> Option<u16> {
+    via.iter().skip(from as usize).copied().find(|index| carriers[*index as usize].is_available())
+}

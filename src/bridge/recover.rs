@@ -1,0 +1,201 @@
+//! Rebuilding the bridge from the journal: what waits, what was sent, which receipts are owed, what is settled and not
+//! sealed. Facts about messages that are not there belong to sealed ones and mean nothing.
+
+use super::Bridge;
+use super::book::{NO_INDEX, Slot, Stage};
+use super::receipt::{ParkedReceipt, canonical};
+use super::{limits, seconds};
+use crate::clock::{Mono, Now};
+use crate::message::{MessageId, MessageState};
+use crate::policy::Country;
+use crate::store::{Accept, Block, Damage, Position, Recovered, Write};
+
+/// Position of a message of which facts were found, but no accept record: it was sealed, or was carried to a later
+/// block.
+const EXPECTED: Position = Position { block: u64::MAX, offset: 0 };
+
+/// What a restart found, for the log.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Found {
+    /// Messages that wait for a carrier or for their time.
+    pub waiting: u64,
+    /// Messages a carrier has, whose receipt is awaited.
+    pub sent: u64,
+    /// Receipts owed to clients.
+    pub owed: u64,
+    /// Settled messages that are not sealed yet.
+    pub settled: u64,
+}
+
+impl Bridge {
+    /// Takes in one journal block; blocks come in the order of their numbers.
+    ///
+    /// # Errors
+    /// [`Damage`] when the block is not what was written.
+    pub fn replay(&mut self, block: &Block) -> Result<(), Damage> {
+        self.pages.adopt(block.number, block.octets.len());
+        for (offset, write) in block.writes() {
+            self.replay_write(Position { block: block.number, offset }, &write?);
+        }
+        Ok(())
+    }
+
+    fn replay_write(&mut self, position: Position, write: &Write<'_>) {
+        match *write {
+            Write::Accept(accept) => self.replay_accept(position, &accept),
+            Write::Sent { id, carrier, carrier_message_id, .. } => {
+                let slot = self.find_or_expect(id);
+                if (carrier.0 as usize) < self.carriers.len() {
+                    let entry = &mut self.book.slots[slot];
+                    entry.carrier = carrier;
+                    if entry.stage != Stage::Owed && entry.stage != Stage::Settled {
+                        entry.stage = Stage::Sent;
+                    }
+                    let mut buffer = [0; 65];
+                    let key = self.book.key(carrier, canonical(carrier_message_id, &mut buffer));
+                    if !carrier_message_id.is_empty() {
+                        self.book.set_key(slot, key);
+                    }
+                }
+            }
+            Write::Retry { id, position, attempts, due } => {
+                let Some(slot) = self.book.find(id) else { return };
+                let lane = self.book.slots[slot].lane;
+                let lane = if lane == NO_INDEX { lane } else { self.lanes.at_position(lane, position) };
+                let entry = &mut self.book.slots[slot];
+                if entry.position != EXPECTED && matches!(entry.stage, Stage::Waiting | Stage::Scheduled) {
+                    entry.stage = if due == 0 { Stage::Waiting } else { Stage::Scheduled };
+                    (entry.lane, entry.attempts, entry.done) = (lane, attempts, due);
+                }
+            }
+            Write::Final { id, state, error, at, owed, .. } => {
+                let slot = self.find_or_expect(id);
+                let entry = &mut self.book.slots[slot];
+                if entry.stage != Stage::Settled {
+                    entry.state = MessageState::from_octet(state).unwrap_or(MessageState::Unknown);
+                    (entry.error, entry.done, entry.attempts) = (error, seconds(at), 0);
+                    entry.stage = if owed { Stage::Owed } else { Stage::Settled };
+                    if !owed {
+                        self.pages.settle(entry.position);
+                    }
+                }
+            }
+            Write::Settled { id, .. } => {
+                let Some(slot) = self.book.find(id) else { return };
+                let entry = &mut self.book.slots[slot];
+                if entry.stage != Stage::Settled {
+                    entry.stage = Stage::Settled;
+                    self.pages.settle(entry.position);
+                }
+            }
+            Write::Parked { carrier, state, error, carrier_message_id, .. } => {
+                if (carrier.0 as usize) < self.carriers.len() {
+                    let mut buffer = [0; 65];
+                    let key = self.book.key(carrier, canonical(carrier_message_id, &mut buffer));
+                    let state = MessageState::from_octet(state).unwrap_or(MessageState::Unknown);
+                    let receipt = ParkedReceipt { key, carrier, until: Mono(0), state, error };
+                    self.parked.park(receipt, &mut self.carriers);
+                }
+            }
+            Write::Mark { next_id } => self.next_id = self.next_id.max(next_id.0),
+        }
+    }
+
+    fn replay_accept(&mut self, position: Position, accept: &Accept<'_>) {
+        self.next_id = self.next_id.max(accept.id.0 + 1);
+        self.pages.recovered(position);
+        let country = Country::from_octets(accept.country).unwrap_or(Country::NON_GEOGRAPHIC);
+        let lane = self.lanes.open(country, &self.policy, &self.carriers, true).unwrap_or_default();
+        while self.accounts.len() <= accept.account.0 as usize {
+            // A store from elsewhere: the account has no name here, and nobody can bind as it.
+            self.accounts.push(super::account::AccountState::new(String::new()));
+        }
+        let known = self.book.find(accept.id);
+        let slot = known.unwrap_or_else(|| self.expect(accept.id));
+        let entry = &mut self.book.slots[slot];
+        let old = std::mem::replace(&mut entry.position, position);
+        (entry.expires, entry.accepted) = (accept.expires, seconds(accept.accepted));
+        (entry.account, entry.flags) = (accept.account, accept.flags);
+        if old == EXPECTED {
+            entry.lane = lane;
+            if entry.stage == Stage::Waiting && accept.due > 0 {
+                (entry.stage, entry.done) = (Stage::Scheduled, accept.due);
+            }
+        }
+        let settled = entry.stage == Stage::Settled;
+        self.pages.settle(if settled { position } else { old });
+    }
+
+    /// The message of this id, or a place for what is said of it before its accept record comes.
+    fn find_or_expect(&mut self, id: MessageId) -> u32 {
+        self.book.find(id).unwrap_or_else(|| self.expect(id))
+    }
+
+    fn expect(&mut self, id: MessageId) -> u32 {
+        self.book.insert(Slot { id, position: EXPECTED, ..Slot::default() })
+    }
+
+    /// Ends the replay: everything that waits for something is put where it waits. A message whose hand-out was not
+    /// answered when the process ended is handed out again.
+    pub fn recovered(&mut self, recovered: &Recovered, now: Now) -> Found {
+        // Ids grow with time even where the store was lost, so that no client sees one twice.
+        let floor = (recovered.archived_to.0 + 1).max(now.unix.0 << 8);
+        self.next_id = self.next_id.max(floor);
+        self.pages.resume(recovered.next_block);
+        let mut found = Found::default();
+        for slot in self.book.slots.indices() {
+            let entry = &self.book.slots[slot];
+            if entry.id.0 == 0 {
+                continue;
+            }
+            if entry.position == EXPECTED {
+                self.book.remove(slot);
+                continue;
+            }
+            match entry.stage {
+                Stage::Waiting | Stage::Handed => {
+                    found.waiting += 1;
+                    self.waiting += 1;
+                    self.enqueue(slot, now);
+                }
+                Stage::Scheduled => {
+                    found.waiting += 1;
+                    self.waiting += 1;
+                    let due = entry.done;
+                    self.remind(slot, due, now);
+                }
+                Stage::Sent => {
+                    found.sent += 1;
+                    let until = entry.expires.saturating_add(limits::RECEIPT_GRACE_S);
+                    self.remind(slot, until, now);
+                }
+                Stage::Owed | Stage::Resting | Stage::Delivering => {
+                    found.owed += 1;
+                    self.accounts[entry.account.0 as usize].tally.receipts_owed += 1;
+                    self.owe(slot, now);
+                }
+                Stage::Settled => found.settled += 1,
+            }
+        }
+        self.parked.rearm(now);
+        self.claim_parked(now);
+        found
+    }
+
+    /// Receipts parked before the end of the last run whose answer was durable too.
+    fn claim_parked(&mut self, now: Now) {
+        for key in self.parked.keys() {
+            if let Some(slot) = self.book.find_key(key)
+                && let Some(receipt) = self.parked.claim(key)
+            {
+                self.apply_receipt(slot, receipt.state, receipt.error, now);
+            }
+        }
+    }
+
+    /// The id the next accepted message will get.
+    #[must_use]
+    pub fn next_id(&self) -> MessageId {
+        MessageId(self.next_id)
+    }
+}

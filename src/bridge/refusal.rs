@@ -1,0 +1,79 @@
+//! Why a request is refused, and the one place that turns the reason into a `command_status`.
+
+use crate::pdu::CommandStatus;
+
+/// A client's request that will not be done.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Refusal {
+    /// The PDU or one of its fields is wrong; the codec knows the status.
+    Malformed(CommandStatus),
+    /// The destination is no international number of a known country, or the source is unusable.
+    Address(CommandStatus),
+    /// The schedule or the validity period is unusable.
+    Time(CommandStatus),
+    /// The account sends faster than its rate.
+    AccountRate,
+    /// The destination country's rate is used up and its route says `over_rate = "throttle"`.
+    CountryRate,
+    /// The account may not send to this country.
+    CountryForbidden,
+    /// No route leads to this country.
+    NoRoute,
+    /// As many messages wait as may wait.
+    BacklogFull,
+    /// The store takes no commits.
+    StoreFailing,
+    /// The process is stopping.
+    Stopping,
+    /// smppgate does not offer this operation.
+    Unsupported,
+}
+
+impl Refusal {
+    /// Every reason's label, in the order of [`Self::index`].
+    pub const LABELS: [&'static str; 11] = [
+        "malformed",
+        "address",
+        "time",
+        "account_rate",
+        "country_rate",
+        "country_forbidden",
+        "no_route",
+        "backlog_full",
+        "store_failing",
+        "stopping",
+        "unsupported",
+    ];
+
+    /// Position in [`Self::LABELS`].
+    #[must_use]
+    pub fn index(self) -> usize {
+        match self {
+            Self::Malformed(_) => 0,
+            Self::Address(_) => 1,
+            Self::Time(_) => 2,
+            Self::AccountRate => 3,
+            Self::CountryRate => 4,
+            Self::CountryForbidden => 5,
+            Self::NoRoute => 6,
+            Self::BacklogFull => 7,
+            Self::StoreFailing => 8,
+            Self::Stopping => 9,
+            Self::Unsupported => 10,
+        }
+    }
+
+    /// What the client is told. Overload is 0x58 and a full queue 0x14, so that clients retry and lose nothing;
+    /// an unreachable destination is 0x0B, as clients expect of a gateway without a route.
+    #[must_use]
+    pub fn status(self) -> CommandStatus {
+        match self {
+            Self::Malformed(status) | Self::Address(status) | Self::Time(status) => status,
+            Self::AccountRate | Self::CountryRate => CommandStatus::ESME_RTHROTTLED,
+            Self::CountryForbidden | Self::NoRoute => CommandStatus::ESME_RINVDSTADR,
+            Self::BacklogFull => CommandStatus::ESME_RMSGQFUL,
+            Self::StoreFailing | Self::Stopping => CommandStatus::ESME_RSYSERR,
+            Self::Unsupported => CommandStatus::ESME_RINVCMDID,
+        }
+    }
+}

@@ -1,0 +1,172 @@
+//! Sealing: the oldest journal blocks whose messages are settled are rewritten once into archive blocks, without any
+//! text, keyed by the time at which they may be forgotten; then they are cut. What still lives in a block that is
+//! mostly empty is carried forward into the open commit.
+//!
+//! Blocks are sealed oldest first. So everything a block says of a message accepted earlier belongs to one that is
+//! sealed, or was carried together with its latest state.
+
+use super::Bridge;
+use super::book::Stage;
+use super::input::Outbox;
+use super::pages::Page;
+use crate::clock::{Mono, Now, Unix};
+use crate::limits;
+use crate::message::MessageId;
+use crate::pdu::Sm;
+use crate::policy::Class;
+use crate::store::{Accept, ArchiveBuilder, ArchiveRecord, Block, Party, Write};
+
+/// Microseconds a settled block waits for company, so that archive blocks do not become tiny.
+const PATIENCE_US: u64 = 1_000_000;
+/// Settled blocks at which sealing waits no longer.
+const COMPANY: usize = 8;
+
+/// What sealing remembers and counts.
+#[derive(Debug, Default)]
+pub(super) struct Sealing {
+    builder: ArchiveBuilder,
+    /// Since when the oldest block has been ready.
+    ready_since: Option<Mono>,
+    pub(super) sealed: u64,
+    pub(super) carried: u64,
+}
+
+impl Sealing {
+    pub(super) fn deadline(&self) -> Option<Mono> {
+        self.ready_since.map(|since| Mono(since.0 + PATIENCE_US))
+    }
+}
+
+impl Bridge {
+    /// Whether the next commit would seal something.
+    pub(super) fn may_seal(&mut self, now: Now) -> bool {
+        let ready = self.pages.oldest().is_some_and(|(_, page)| self.is_ready(page));
+        if !ready || self.store_failing {
+            self.sealing.ready_since = None;
+            return false;
+        }
+        let since = *self.sealing.ready_since.get_or_insert(now.mono);
+        let company = self.pages.nth(COMPANY).is_some_and(|(_, page)| self.is_ready(page));
+        company || now.mono.since_us(since) >= PATIENCE_US
+    }
+
+    /// A block is ready when nothing in it lives, or when so little of the whole journal lives that carrying pays.
+    fn is_ready(&self, page: Page) -> bool {
+        let (_, octets) = self.pages.size();
+        page.live == 0
+            || (octets > limits::JOURNAL_OCTETS && (page.live * 4 <= page.total || self.pages.live_percent() < 25))
+    }
+
+    /// Seals up to [`limits::SEAL_BLOCKS`] of the oldest blocks into the open commit.
+    pub(super) fn seal(&mut self, now: Now, out: &mut Outbox) {
+        if !self.may_seal(now) {
+            return;
+        }
+        self.sealing.ready_since = None;
+        let mut first = None;
+        for _ in 0..limits::SEAL_BLOCKS {
+            let Some((number, page)) = self.pages.oldest() else { break };
+            if !self.is_ready(page) {
+                break;
+            }
+            let Some(block) = self.pages.block(number) else {
+                self.ask(number, now, out);
+                break;
+            };
+            let home = *first.get_or_insert(number);
+            self.seal_block(&block, home);
+            self.pages.cut();
+            out.cut.push(number);
+        }
+        if first.is_some() {
+            // The commit that cuts always has a block of its own, so that numbers and ids go on from it after a restart.
+            self.pages.write(&Write::Mark { next_id: MessageId(self.next_id) });
+            out.archive.append(&mut self.sealing.builder.take());
+        }
+    }
+
+    fn seal_block(&mut self, block: &Block, home: u64) {
+        for (offset, write) in block.writes() {
+            // It was checked when it came off the disk: a damaged one never gets here.
+            let Ok(write) = write else { return };
+            match write {
+                Write::Accept(accept) => {
+                    let Some(slot) = self.book.find(accept.id) else { continue };
+                    let position = self.book.slots[slot].position;
+                    if (position.block, position.offset) != (block.number, offset) {
+                        continue;
+                    }
+                    if self.book.slots[slot].stage == Stage::Settled {
+                        self.archive(slot, &accept, home);
+                    } else {
+                        self.carry(slot, accept);
+                    }
+                }
+                Write::Sent { id, .. }
+                | Write::Retry { id, .. }
+                | Write::Final { id, .. }
+                | Write::Settled { id, .. } => {
+                    if self.book.find(id).is_some() {
+                        self.pages.write(&write);
+                    }
+                }
+                Write::Parked { carrier, carrier_message_id, .. } => {
+                    let mut buffer = [0; 65];
+                    let key = self.book.key(carrier, super::receipt::canonical(carrier_message_id, &mut buffer));
+                    if self.parked.holds(key) {
+                        self.pages.write(&write);
+                    }
+                }
+                Write::Mark { .. } => {}
+            }
+        }
+    }
+
+    /// The message leaves memory; what may be kept of it goes into the archive.
+    fn archive(&mut self, slot: u32, accept: &Accept<'_>, home: u64) {
+        let entry = &self.book.slots[slot];
+        if let Ok(sm) = Sm::decode(accept.body)
+            && let Some(source) = Party::new(sm.source.ton(), sm.source.npi(), sm.source.octets())
+            && let Some(destination) = Party::new(sm.destination.ton(), sm.destination.npi(), sm.destination.octets())
+        {
+            let done = Unix(u64::from(entry.done) * 1000);
+            let forget_at = self.policy.retention.forget_at(Class::Message, done);
+            let record = ArchiveRecord {
+                id: entry.id,
+                account: entry.account,
+                class: Class::Message as u8,
+                accepted: accept.accepted,
+                done,
+                state: entry.state as u8,
+                error: entry.error,
+                carrier: (entry.carrier != super::book::NO_CARRIER).then_some(entry.carrier),
+                country: accept.country,
+                source,
+                destination,
+            };
+            // Rounded up: nothing is forgotten before its time.
+            let hour = u32::try_from(forget_at.0.div_ceil(3_600_000)).unwrap_or(u32::MAX);
+            self.sealing.builder.push(hour, home, &record);
+            self.sealing.sealed += 1;
+        }
+        self.book.remove(slot);
+    }
+
+    /// Writes a living message again, with all that is known of it.
+    fn carry(&mut self, slot: u32, accept: Accept<'_>) {
+        let entry = &self.book.slots[slot];
+        let (id, stage, position) = (entry.id, entry.stage, entry.position);
+        self.pages.settle(position);
+        let position = self.pages.accept(accept);
+        self.book.slots[slot].position = position;
+        self.sealing.carried += 1;
+        if matches!(stage, Stage::Waiting | Stage::Scheduled | Stage::Handed) {
+            let entry = &self.book.slots[slot];
+            if entry.attempts > 0 || self.lanes.position(entry.lane) > 0 {
+                let due = if stage == Stage::Scheduled { entry.done } else { 0 };
+                let position = self.lanes.position(entry.lane);
+                self.pages.write(&Write::Retry { id, position, attempts: entry.attempts, due });
+            }
+        }
+    }
+}

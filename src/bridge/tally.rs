@@ -1,0 +1,106 @@
+//! What happened, counted in plain numbers. Nothing here is personal data; the rim turns it into metrics.
+
+use super::refusal::Refusal;
+use crate::policy::Country;
+
+/// Per account.
+#[derive(Clone, Debug, Default)]
+pub struct AccountTally {
+    /// Messages accepted.
+    pub accepted: u64,
+    /// Requests refused, by [`Refusal::index`].
+    pub refused: [u64; Refusal::LABELS.len()],
+    /// Messages that became final, by `message_state`.
+    pub finals: [u64; 9],
+    /// Receipts the client took.
+    pub receipts_delivered: u64,
+    /// Receipts the client refused or did not answer, to be sent again.
+    pub receipts_retried: u64,
+    /// Receipts given up: refused for good, or kept for as long as receipts are kept.
+    pub receipts_dropped: u64,
+    /// Receipts that wait for the client or are on their way to it.
+    pub receipts_owed: u64,
+    /// Open binds.
+    pub binds: u32,
+}
+
+/// Per carrier.
+#[derive(Clone, Debug, Default)]
+pub struct CarrierTally {
+    /// `submit_sm` handed to a link.
+    pub forwarded: u64,
+    /// Accepted by the carrier.
+    pub accepted: u64,
+    /// Refused for now: to be sent again, here or elsewhere.
+    pub retried: u64,
+    /// Answers that asked to slow down.
+    pub throttled: u64,
+    /// Refused for good.
+    pub rejected: u64,
+    /// Outcome unknown: no answer, or the link was lost before it.
+    pub unknown: u64,
+    /// Of those, sent again; each may have become a duplicate.
+    pub resent: u64,
+    /// Receipts, by `message_state` (0: not readable).
+    pub receipts: [u64; 9],
+    /// Receipts that repeat or contradict a final state.
+    pub receipts_repeated: u64,
+    /// Receipts that found no message in time.
+    pub receipts_orphaned: u64,
+    /// Receipts that came before the answer to their `submit_sm`.
+    pub receipts_early: u64,
+    /// Receipts whose id had another number base than the answer.
+    pub receipts_converted: u64,
+    /// Messages from handsets, which have no route here.
+    pub mo_refused: u64,
+    /// Open links.
+    pub links: u32,
+    /// Requests not answered yet.
+    pub window_used: u64,
+    /// Requests that may be open on the present links.
+    pub window: u64,
+    /// Messages waiting in lanes that lead to this carrier now.
+    pub backlog: u64,
+    /// Whether it answers nothing and is left alone for a while.
+    pub suspended: bool,
+}
+
+/// Per destination country.
+#[derive(Clone, Debug)]
+pub struct CountryTally {
+    /// Which.
+    pub country: Country,
+    /// Messages accepted.
+    pub accepted: u64,
+    /// Messages handed to a carrier.
+    pub forwarded: u64,
+    /// Messages that became final, by `message_state`.
+    pub finals: [u64; 9],
+    /// Messages waiting for a carrier.
+    pub backlog: u64,
+}
+
+/// All of it.
+#[derive(Clone, Debug, Default)]
+pub struct Tally {
+    /// By account number; `None` where no such account is configured any more.
+    pub accounts: Vec<(String, AccountTally)>,
+    /// By carrier.
+    pub carriers: Vec<(String, CarrierTally)>,
+    /// By destination country, in the order in which they were first seen.
+    pub countries: Vec<CountryTally>,
+    /// Messages that are not sealed.
+    pub messages_live: u64,
+    /// Messages that wait for a carrier or for their time.
+    pub messages_waiting: u64,
+    /// Receipts waiting for the answer they overtook.
+    pub receipts_parked: u64,
+    /// Journal blocks and their octets.
+    pub journal_blocks: u64,
+    /// Octets in them.
+    pub journal_octets: u64,
+    /// Records sealed into the archive.
+    pub sealed: u64,
+    /// Messages carried forward because their block was nearly empty.
+    pub carried: u64,
+}
