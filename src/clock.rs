@@ -59,18 +59,19 @@ pub struct Clock {
 impl Clock {
     /// Starts counting [`Mono`] at zero.
     #[must_use]
-    #[expect(clippy::disallowed_methods, reason = "the one place that reads the clock")]
     pub fn start() -> Self {
-        Self { origin: Instant::now() }
+        Self { origin: tokio::time::Instant::now().into_std() }
     }
 
     /// The present.
     #[must_use]
     #[expect(clippy::disallowed_methods, reason = "the one place that reads the clock")]
     pub fn now(&self) -> Now {
+        // The runtime's instant is the system's, and follows along when a test lets the runtime's time stand or jump.
+        let elapsed = tokio::time::Instant::now().into_std().saturating_duration_since(self.origin);
         let unix_ms = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_millis();
         Now {
-            mono: Mono(u64::try_from(self.origin.elapsed().as_micros()).unwrap_or(u64::MAX)),
+            mono: Mono(u64::try_from(elapsed.as_micros()).unwrap_or(u64::MAX)),
             unix: Unix(u64::try_from(unix_ms).unwrap_or(u64::MAX)),
         }
     }

@@ -4,6 +4,7 @@
 //! stops a link from draining its mailbox.
 
 use tokio::sync::mpsc;
+use tokio_util::sync::PollSender;
 
 use crate::bridge::Input;
 use crate::message::LinkId;
@@ -66,6 +67,19 @@ impl Inbox {
     /// [`Stopped`] when nothing reads the inbox any more.
     pub async fn send(&self, mail: Mail) -> Result<(), Stopped> {
         self.0.send(mail).await.map_err(|_closed| Stopped)
+    }
+
+    /// Sends if there is room now.
+    ///
+    /// # Errors
+    /// The letter itself, and whether the inbox is full or the bridge gone.
+    pub fn try_send(&self, mail: Mail) -> Result<(), mpsc::error::TrySendError<Mail>> {
+        self.0.try_send(mail)
+    }
+
+    /// For waiting for room inside a poll.
+    pub(super) fn poll_sender(&self) -> PollSender<Mail> {
+        PollSender::new(self.0.clone())
     }
 
     /// Letters that would be taken now without waiting.

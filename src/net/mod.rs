@@ -2,6 +2,32 @@
 //!
 //! Decides nothing about messages. A link moves octets and runs its session; the bridge decides.
 
+mod account_link;
+mod alarm;
+mod backoff;
+mod carrier_link;
+mod certificate;
+mod credentials;
+mod crowd;
+mod farewell;
 mod inbox;
+mod link;
+mod listen;
+mod outgoing;
+mod post;
+mod rim;
+mod socket;
+mod stop;
+mod tally;
+mod tls;
 
+pub use account_link::Reception;
+pub use carrier_link::{Connect, Dial, Standing, keep_bound};
+pub use credentials::{Directory, Entrance};
+pub use crowd::{Crowd, CrowdLimits, Seat};
 pub use inbox::{INBOX_CAPACITY, Inbox, Mail, Stopped};
+pub use listen::listen;
+pub use rim::Rim;
+pub use stop::StopWatch;
+pub use tally::{Tally, Totals};
+pub use tls::{Clear, OverTls, ServerTls, TlsError, TlsFiles};
