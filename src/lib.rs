@@ -8,5 +8,6 @@ pub mod message;
 pub mod net;
 pub mod pdu;
 pub mod policy;
+pub mod sandbox;
 pub mod session;
 pub mod store;

@@ -1,0 +1,395 @@
+//! What all connections of a run share: which message is next, what became of each, and when the run is over. No
+//! sockets; time is an argument.
+
+use std::collections::{BTreeMap, HashMap, VecDeque};
+use std::fs::{File, OpenOptions};
+use std::io::{BufWriter, Write as _};
+use std::rc::Rc;
+use std::time::Duration;
+
+use hdrhistogram::Histogram;
+use rustc_hash::FxBuildHasher;
+
+use crate::clock::Mono;
+use crate::message::MessageState;
+use crate::pdu::CommandStatus;
+use crate::sandbox::SandboxError;
+use crate::sandbox::due::DueQueue;
+use crate::sandbox::duplex::Nudge;
+use crate::sandbox::wire::{self, Message};
+
+use super::args::LoadArgs;
+use super::message::Messages;
+use super::pace::Pace;
+use super::report::{Latency, Report, latencies};
+use super::table::{Match, Table, id_of};
+
+/// How long a throttled message, and the link it came back on, rest.
+pub(super) const THROTTLE_PAUSE: Duration = Duration::from_millis(100);
+
+/// A run ends only when no receipt came for this long, so that a duplicate right behind is still seen.
+const QUIET: Duration = Duration::from_millis(300);
+
+/// Most receipts kept that came before the answer with their id.
+const EARLY_MAX: usize = 1_000_000;
+
+/// Most messages for which the table makes room at once.
+const RESERVE_MAX: u32 = 10_000_000;
+
+/// Where the run stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Stage {
+    /// Not all links are bound.
+    Binding,
+    /// Messages go out.
+    Sending,
+    /// All are answered; receipts come in.
+    Waiting,
+    /// Links unbind.
+    Ending,
+}
+
+/// A receipt that came before the answer with its id.
+struct Early {
+    state: u8,
+    more: u64,
+}
+
+/// Counts for the progress line, since the last one.
+pub(super) struct Interval {
+    pub(super) acknowledged: u64,
+    pub(super) receipts: u64,
+    pub(super) answers: Histogram<u64>,
+}
+
+/// The state of a run.
+pub(super) struct Run {
+    pub(super) args: LoadArgs,
+    pub(super) report: Report,
+    pub(super) stage: Stage,
+    pub(super) interval: Interval,
+    pub(super) failure: Option<SandboxError>,
+    pub(super) bound: usize,
+    messages: Messages,
+    table: Table,
+    in_flight: u64,
+    retry: DueQueue<u32>,
+    resubmit: VecDeque<u32>,
+    early: HashMap<u64, Early, FxBuildHasher>,
+    answers: Histogram<u64>,
+    receipts: Histogram<u64>,
+    refused: BTreeMap<u32, u64>,
+    states: [u64; 256],
+    acked_file: Option<BufWriter<File>>,
+    nudges: Vec<Rc<Nudge>>,
+    epoch: u8,
+    started: Mono,
+    last_answer: Mono,
+    last_receipt: Mono,
+    last_progress: Mono,
+}
+
+impl Run {
+    pub(super) fn new(args: LoadArgs, seed: u32, now: Mono) -> Result<Self, SandboxError> {
+        let messages = Messages::new(&args.to, &args.from, args.text_octets, args.wants_receipts(), seed)?;
+        let acked_file = match &args.acked_file {
+            None => None,
+            Some(path) => {
+                let file = OpenOptions::new().create(true).append(true).open(path);
+                Some(BufWriter::new(file.map_err(|source| SandboxError::file(path, source))?))
+            }
+        };
+        let expected = if args.messages.is_none() && args.duration.is_some() { 0 } else { args.limit() };
+        Ok(Self {
+            report: Report { seed, ..Report::default() },
+            stage: Stage::Binding,
+            interval: Interval { acknowledged: 0, receipts: 0, answers: latencies() },
+            failure: None,
+            bound: 0,
+            messages,
+            table: Table::new(expected.min(RESERVE_MAX) as usize),
+            in_flight: 0,
+            retry: DueQueue::new(),
+            resubmit: VecDeque::new(),
+            early: HashMap::default(),
+            answers: latencies(),
+            receipts: latencies(),
+            refused: BTreeMap::new(),
+            states: [0; 256],
+            acked_file,
+            nudges: Vec::new(),
+            epoch: 0,
+            started: now,
+            last_answer: now,
+            last_receipt: now,
+            last_progress: now,
+            args,
+        })
+    }
+
+    /// A link to wake when the stage changes.
+    pub(super) fn watch(&mut self, nudge: Rc<Nudge>) {
+        self.nudges.push(nudge);
+    }
+
+    /// Moves the run to its next stage when it is time.
+    pub(super) fn step(&mut self, now: Mono) {
+        let stalled = now.since_us(self.last_progress) > self.args.wait_receipts.as_micros() as u64;
+        let settled = !self.args.wants_receipts()
+            || (self.report.receipts == self.report.acknowledged
+                && now.since_us(self.last_receipt) > QUIET.as_micros() as u64);
+        let all_sent = self.stage == Stage::Sending && self.all_sent(now);
+        let next = match self.stage {
+            Stage::Binding if self.bound == self.args.modes().len() => Stage::Sending,
+            Stage::Sending if all_sent => Stage::Waiting,
+            Stage::Sending if self.bound == 0 && stalled => Stage::Ending,
+            Stage::Waiting if settled || stalled => Stage::Ending,
+            stage => stage,
+        };
+        if next == Stage::Sending && self.stage == Stage::Binding {
+            (self.started, self.last_answer, self.last_receipt, self.last_progress) = (now, now, now, now);
+        }
+        self.enter(next);
+    }
+
+    /// Goes to a stage and wakes every link to it.
+    pub(super) fn enter(&mut self, stage: Stage) {
+        if self.stage != stage {
+            self.stage = stage;
+            self.nudges.iter().for_each(|nudge| nudge.nudge());
+        }
+    }
+
+    fn over(&self, now: Mono) -> bool {
+        self.table.len() >= self.args.limit() as usize
+            || self.args.duration.is_some_and(|duration| now >= self.started.after(duration))
+    }
+
+    fn all_sent(&mut self, now: Mono) -> bool {
+        if self.args.duration.is_some_and(|duration| now >= self.started.after(duration)) {
+            // Time is up: what is still to be tried again stays refused.
+            let left = self.retry.drain().count() as u64;
+            self.refuse(CommandStatus::ESME_RTHROTTLED, left);
+        }
+        self.over(now) && self.in_flight == 0 && self.retry.len() == 0 && self.resubmit.is_empty()
+    }
+
+    /// When sending began.
+    pub(super) fn started(&self) -> Mono {
+        self.started
+    }
+
+    /// Whether new messages are still to be sent.
+    pub(super) fn sending(&self, now: Mono) -> bool {
+        self.stage == Stage::Sending && !self.over(now)
+    }
+
+    /// When a throttled message is to be sent again.
+    pub(super) fn next_retry(&self) -> Option<Mono> {
+        self.retry.next_due().filter(|_| self.stage == Stage::Sending)
+    }
+
+    /// The message to send now on a link with this pace, if any.
+    pub(super) fn next(&mut self, pace: &mut Pace, now: Mono) -> Option<u32> {
+        if self.stage != Stage::Sending || pace.resting(now) {
+            return None;
+        }
+        let serial = match self.retry.pop(now) {
+            Some(serial) => serial,
+            None => match self.resubmit.pop_front() {
+                Some(serial) => {
+                    self.report.resubmitted += 1;
+                    serial
+                }
+                None if self.over(now) => return None,
+                None => self.table.add(pace.take(now)?),
+            },
+        };
+        self.in_flight += 1;
+        self.report.submitted += 1;
+        Some(serial)
+    }
+
+    /// Appends the `submit_sm` of a message.
+    pub(super) fn write(&self, out: &mut Vec<u8>, sequence: u32, serial: u32) {
+        self.messages.write(out, sequence, serial);
+    }
+
+    /// The answer to a `submit_sm`; `true` when the link is to rest.
+    pub(super) fn answered(&mut self, serial: u32, status: CommandStatus, body: &[u8], now: Mono) -> bool {
+        self.in_flight -= 1;
+        self.last_answer = now;
+        self.last_progress = now;
+        match status {
+            CommandStatus::ESME_ROK => self.acknowledged(serial, wire::leading_string(body), now),
+            CommandStatus::ESME_RTHROTTLED if !self.args.no_retry => {
+                self.report.throttled += 1;
+                self.retry.push(now.after(THROTTLE_PAUSE), serial);
+                return true;
+            }
+            _ => self.refuse(status, 1),
+        }
+        false
+    }
+
+    fn refuse(&mut self, status: CommandStatus, messages: u64) {
+        if messages > 0 {
+            *self.refused.entry(status.0).or_default() += messages;
+        }
+    }
+
+    fn acknowledged(&mut self, serial: u32, text: &[u8], now: Mono) {
+        let id = id_of(text);
+        self.report.acknowledged += 1;
+        self.interval.acknowledged += 1;
+        if !self.table.acknowledge(serial, id) {
+            self.report.reused_ids += 1;
+        }
+        let elapsed_us = now.since_us(self.table.time(serial));
+        self.answers.saturating_record(elapsed_us);
+        self.interval.answers.saturating_record(elapsed_us);
+        if let Some(file) = &mut self.acked_file {
+            let written = file
+                .write_all(format!("{serial} ").as_bytes())
+                .and_then(|()| file.write_all(text))
+                .and_then(|()| file.write_all(b"\n"));
+            self.note_file(written);
+        }
+        if !self.early.is_empty()
+            && let Some(early) = self.early.remove(&id)
+        {
+            self.receipt(id, early.state, now);
+            (0..early.more).for_each(|_| self.receipt(id, early.state, now));
+        }
+    }
+
+    /// The outcome of this message is unknown; `again` when it may be sent once more.
+    pub(super) fn lost(&mut self, serial: u32, again: bool) {
+        self.in_flight -= 1;
+        self.report.unknown += u64::from(self.table.lose(serial));
+        if again && self.args.resubmit {
+            self.resubmit.push_back(serial);
+        }
+    }
+
+    /// A connection broke: from now on a receipt may come twice without anyone's fault.
+    pub(super) fn connection_lost(&mut self) {
+        self.report.connections_lost += 1;
+        self.epoch = (self.epoch + 1) & 0xF;
+    }
+
+    /// A `deliver_sm`.
+    pub(super) fn delivered(&mut self, body: &[u8], now: Mono) {
+        let facts = Message::read(body).as_ref().and_then(receipt_facts);
+        let Some((id, state)) = facts else {
+            self.report.other_deliveries += 1;
+            return;
+        };
+        if MessageState::from_octet(state).is_some_and(|state| !state.is_final()) {
+            self.report.intermediate_receipts += 1;
+            return;
+        }
+        self.receipt(id, state, now);
+    }
+
+    fn receipt(&mut self, id: u64, state: u8, now: Mono) {
+        self.last_receipt = now;
+        self.last_progress = now;
+        match self.table.receipt(id, self.epoch) {
+            Match::First(serial) => {
+                self.report.receipts += 1;
+                self.interval.receipts += 1;
+                self.states[usize::from(state)] += 1;
+                self.receipts.saturating_record(now.since_us(self.table.time(serial)));
+            }
+            Match::Duplicate => self.report.duplicate_receipts += 1,
+            Match::Redelivered => self.report.redelivered_receipts += 1,
+            Match::Unknown => self.keep_early(id, state),
+        }
+    }
+
+    fn keep_early(&mut self, id: u64, state: u8) {
+        if let Some(early) = self.early.get_mut(&id) {
+            early.more += 1;
+        } else if self.early.len() < EARLY_MAX {
+            self.early.insert(id, Early { state, more: 0 });
+        } else {
+            self.report.unknown_receipts += 1;
+        }
+    }
+
+    /// Writes out the list of acknowledged messages so far.
+    pub(super) fn flush(&mut self) {
+        if let Some(file) = &mut self.acked_file {
+            let flushed = file.flush();
+            self.note_file(flushed);
+        }
+    }
+
+    fn note_file(&mut self, result: std::io::Result<()>) {
+        if let (Err(source), Some(path)) = (result, &self.args.acked_file) {
+            self.failure = Some(SandboxError::file(path, source));
+        }
+    }
+
+    /// Messages without an answer, without a receipt.
+    pub(super) fn open(&self) -> (u64, u64) {
+        (self.in_flight, self.report.acknowledged.saturating_sub(self.report.receipts))
+    }
+
+    /// The result so far.
+    pub(super) fn result(&mut self) -> Report {
+        let left = self.retry.drain().count() as u64;
+        self.refuse(CommandStatus::ESME_RTHROTTLED, left);
+        let mut report = self.report.clone();
+        report.messages = self.table.len() as u64;
+        report.refused =
+            self.refused.iter().map(|(status, count)| (CommandStatus(*status).to_string(), *count)).collect();
+        let states = self.states.iter().enumerate().filter(|(_, count)| **count > 0);
+        report.states = states.map(|(state, count)| (word(state), *count)).collect();
+        report.unknown_receipts += self.early.values().map(|early| 1 + early.more).sum::<u64>();
+        if self.args.wants_receipts() {
+            report.missing_receipts = report.acknowledged.saturating_sub(report.receipts);
+        }
+        let seconds = |last: Mono| last.since_us(self.started) as f64 / 1e6;
+        let rate = |count: u64, seconds: f64| if seconds > 0.0 { count as f64 / seconds } else { 0.0 };
+        report.submit_seconds = seconds(self.last_answer);
+        report.acknowledged_per_second = rate(report.acknowledged, report.submit_seconds);
+        report.receipt_seconds = seconds(self.last_receipt);
+        report.receipts_per_second = rate(report.receipts, report.receipt_seconds);
+        report.answer_latency = Latency::of(&self.answers);
+        report.receipt_latency = Latency::of(&self.receipts);
+        report
+    }
+}
+
+fn word(state: usize) -> String {
+    let known = u8::try_from(state).ok().and_then(MessageState::from_octet);
+    known.map_or_else(|| format!("state {state}"), |state| state.stat().to_owned())
+}
+
+/// Id and state of a delivery receipt: its TLVs where present, else its text. `None` for an ordinary message.
+fn receipt_facts(message: &Message<'_>) -> Option<(u64, u8)> {
+    if !matches!(message.esm_class & 0x3C, 0x04 | 0x20) {
+        return None;
+    }
+    let id = match message.tlv(wire::RECEIPTED_MESSAGE_ID) {
+        Some(value) => wire::leading_string(value),
+        None => after(message.text, b"id:")?,
+    };
+    let state = match message.tlv(wire::MESSAGE_STATE) {
+        Some(value) => *value.first()?,
+        None => {
+            let stat = after(message.text, b"stat:")?;
+            let known = MessageState::ALL.into_iter().find(|state| state.stat().as_bytes() == stat);
+            known.unwrap_or(MessageState::Unknown) as u8
+        }
+    };
+    Some((id_of(id), state))
+}
+
+/// The word that follows `key`.
+fn after<'a>(text: &'a [u8], key: &[u8]) -> Option<&'a [u8]> {
+    let at = text.windows(key.len()).position(|window| window == key)?;
+    text[at + key.len()..].split(|octet| *octet == b' ').next()
+}
