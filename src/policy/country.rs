@@ -7,13 +7,25 @@ use std::fmt;
 
 /// Codes accepted: ISO 3166-1 alpha-2, and the three others that have calling codes of their own (Ascension AC,
 /// Tristan da Cunha TA, Kosovo XK).
-const KNOWN: &str = "AC AD AE AF AG AI AL AM AO AQ AR AS AT AU AW AX AZ BA BB BD BE BF BG BH BI BJ BL BM BN BO BQ BR \
+const CODES: &str = "AC AD AE AF AG AI AL AM AO AQ AR AS AT AU AW AX AZ BA BB BD BE BF BG BH BI BJ BL BM BN BO BQ BR \
     BS BT BV BW BY BZ CA CC CD CF CG CH CI CK CL CM CN CO CR CU CV CW CX CY CZ DE DJ DK DM DO DZ EC EE EG EH ER ES ET \
     FI FJ FK FM FO FR GA GB GD GE GF GG GH GI GL GM GN GP GQ GR GS GT GU GW GY HK HM HN HR HT HU ID IE IL IM IN IO IQ \
     IR IS IT JE JM JO JP KE KG KH KI KM KN KP KR KW KY KZ LA LB LC LI LK LR LS LT LU LV LY MA MC MD ME MF MG MH MK ML \
     MM MN MO MP MQ MR MS MT MU MV MW MX MY MZ NA NC NE NF NG NI NL NO NP NR NU NZ OM PA PE PF PG PH PK PL PM PN PR PS \
     PT PW PY QA RE RO RS RU RW SA SB SC SD SE SG SH SI SJ SK SL SM SN SO SR SS ST SV SX SY SZ TA TC TD TF TG TH TJ TK \
     TL TM TN TO TR TT TV TW TZ UA UG UM US UY UZ VA VC VE VG VI VN VU WF WS XK YE YT ZA ZM ZW";
+
+/// [`CODES`] by [`Country::index`], with `001`.
+const KNOWN: [bool; Country::COUNT] = {
+    let mut known = [false; Country::COUNT];
+    known[Country::COUNT - 1] = true;
+    let mut at = 0;
+    while at + 1 < CODES.len() {
+        known[(CODES.as_bytes()[at] - b'A') as usize * 26 + (CODES.as_bytes()[at + 1] - b'A') as usize] = true;
+        at += 3;
+    }
+    known
+};
 
 /// The table shipped with this build: calling-code prefix, tab, country.
 const STANDARD: &str = include_str!("country-prefixes.tsv");
@@ -35,27 +47,28 @@ impl Country {
         if code == "001" {
             return Some(Self::NON_GEOGRAPHIC);
         }
-        let letters = <[u8; 2]>::try_from(code.as_bytes()).ok()?;
-        KNOWN.split_ascii_whitespace().any(|known| known == code).then_some(Self(letters))
+        let octets = <[u8; 2]>::try_from(code.as_bytes()).ok()?;
+        Self::from_octets(octets).filter(|country| *country != Self::NON_GEOGRAPHIC)
+    }
+
+    /// The country of what [`Country::octets`] gave; `None` for anything else.
+    #[must_use]
+    pub fn from_octets(octets: [u8; 2]) -> Option<Self> {
+        let country = Self(octets);
+        let well_formed = octets.iter().all(u8::is_ascii_uppercase) || country == Self::NON_GEOGRAPHIC;
+        (well_formed && KNOWN[country.index()]).then_some(country)
+    }
+
+    /// Two octets for records: the two letters, or `00` for [`Country::NON_GEOGRAPHIC`].
+    #[must_use]
+    pub fn octets(self) -> [u8; 2] {
+        self.0
     }
 
     /// The code as written in configuration: two capital letters, or `001`.
     #[must_use]
     pub fn as_str(&self) -> &str {
         if *self == Self::NON_GEOGRAPHIC { "001" } else { std::str::from_utf8(&self.0).unwrap_or("001") }
-    }
-
-    /// Its two octets, as records hold it.
-    #[must_use]
-    pub fn octets(self) -> [u8; 2] {
-        self.0
-    }
-
-    /// The country of two octets from a record; `None` for what no country has.
-    #[must_use]
-    pub fn from_octets(octets: [u8; 2]) -> Option<Self> {
-        let known = octets.iter().all(u8::is_ascii_uppercase) || octets == Self::NON_GEOGRAPHIC.0;
-        known.then_some(Self(octets))
     }
 
     /// A small number below [`Country::COUNT`], the same in every run: for tables by country.
@@ -96,7 +109,7 @@ pub struct BadRow {
     pub line: usize,
 }
 
-/// Calling-code prefixes as a digit trie in one flat array; a lookup allocates nothing and reads about 5 KiB at most.
+/// Calling-code prefixes as a digit trie in one flat array; a lookup allocates nothing and the standard table takes 4 KiB.
 ///
 /// A node is eleven slots: one for each next digit, and one for a number that ends here. A slot is either [`CHILD`] and
 /// a node, or a result: the length of the matched prefix and the country, 0 for none. Results are pushed down, so the
@@ -201,12 +214,13 @@ mod tests {
 
     #[test]
     fn indices_are_distinct_and_reversible() {
-        let all: Vec<_> = KNOWN.split_ascii_whitespace().chain(["001"]).collect();
+        let all: Vec<_> = CODES.split_ascii_whitespace().chain(["001"]).collect();
         assert_eq!(all.len(), 249 + 3 + 1);
         for code in all {
             let country = Country::parse(code).unwrap();
             assert_eq!(country.as_str(), code);
             assert!(country.index() < Country::COUNT);
+            assert_eq!(Country::from_octets(country.octets()), Some(country));
             assert_eq!(Country::at(u16::try_from(country.index()).unwrap()), country);
         }
     }
@@ -216,6 +230,12 @@ mod tests {
         for code in ["", "N", "no", "No", "ZZ", "EU", "NOR", "00", "1", "N\0", "Å"] {
             assert_eq!(Country::parse(code), None, "{code:?}");
         }
+    }
+
+    #[test]
+    fn octets_of_no_country_are_none() {
+        let known = (0..=u16::MAX).filter(|octets| Country::from_octets(octets.to_be_bytes()).is_some()).count();
+        assert_eq!(known, 249 + 3 + 1);
     }
 
     #[test]
