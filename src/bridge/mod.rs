@@ -136,11 +136,14 @@ impl Bridge {
     /// When [`Self::turn`] should be called although no input came.
     #[must_use]
     pub fn deadline(&self) -> Option<Mono> {
-        let carriers = self.carriers.iter().filter_map(CarrierState::wake).min();
-        [self.wheel.deadline(), carriers, self.lanes.deadline(), self.parked.deadline(), self.sealing.deadline()]
-            .into_iter()
-            .flatten()
-            .min()
+        let carriers = if self.stopping { None } else { self.carriers.iter().filter_map(CarrierState::wake).min() };
+        [self.wheel.deadline(), carriers, self.lanes.deadline(), self.parked.deadline()].into_iter().flatten().min()
+    }
+
+    /// When a commit should be made although nothing else calls for one: what is settled waits no longer to be sealed.
+    #[must_use]
+    pub fn seal_deadline(&self) -> Option<Mono> {
+        self.sealing.deadline()
     }
 
     /// Whether a commit should be made of what the turns left.

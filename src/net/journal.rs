@@ -1,0 +1,167 @@
+//! The journal: one thread that owns the store. It takes one order at a time, stores its commit, and only then sends the
+//! effects that the commit carries; reads and sweeps come after.
+//!
+//! While it flushes, the bridge gathers the next commit: that is the group commit, and it needs no timer. When the store
+//! refuses, the same commit is tried again until it is stored; its effects wait, so nothing is acknowledged meanwhile.
+
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+use tokio::sync::mpsc;
+
+use crate::clock::{Clock, Unix};
+use crate::message::LinkId;
+use crate::session::Parcel;
+use crate::store::{Block, Commit, Durability, Fault, Health, Store, Swept};
+
+/// First and last wait before a refused commit is tried again.
+const RETRY_WAIT: (Duration, Duration) = (Duration::from_millis(100), Duration::from_secs(2));
+/// Archive blocks dropped in one order, so that a sweep never holds up a commit for long.
+const SWEEP_BLOCKS: usize = 16;
+
+/// A parcel with the way to its link.
+#[derive(Debug)]
+pub(super) struct Addressed {
+    pub(super) link: LinkId,
+    pub(super) mailbox: mpsc::Sender<Parcel>,
+    pub(super) parcel: Parcel,
+}
+
+/// What the journal does next; each order is answered by [`Report::Done`].
+#[derive(Debug, Default)]
+pub(super) struct Order {
+    pub(super) commit: Commit,
+    /// Effects that follow the commit.
+    pub(super) then: Vec<Addressed>,
+    pub(super) reads: Vec<u64>,
+    /// Forget what may be forgotten at this time.
+    pub(super) sweep: Option<Unix>,
+}
+
+/// What the journal tells the bridge's task.
+#[derive(Debug)]
+pub(super) enum Report {
+    /// The store refuses a commit; it is being tried again.
+    Failing(String),
+    /// The order is done.
+    Done(Done),
+}
+
+/// An order's outcome.
+#[derive(Debug, Default)]
+pub(super) struct Done {
+    /// Blocks read; `None` where the store could not give one.
+    pub(super) blocks: Vec<(u64, Option<Block>)>,
+    pub(super) swept: Option<Swept>,
+    /// Links whose mailbox was full or gone.
+    pub(super) unreachable: Vec<LinkId>,
+    pub(super) health: Health,
+    /// Microseconds from the start of the commit to its flush; 0 where there was nothing to store.
+    pub(super) commit_us: u64,
+    pub(super) commit_octets: u64,
+}
+
+/// The thread's two ends.
+#[derive(Debug)]
+pub(super) struct Journal {
+    pub(super) orders: mpsc::Sender<Order>,
+    pub(super) reports: mpsc::Receiver<Report>,
+    pub(super) thread: JoinHandle<()>,
+}
+
+/// Starts the thread.
+///
+/// # Errors
+/// When the system gives no thread.
+pub(super) fn start(store: Box<dyn Store>, durability: Durability, clock: Clock) -> std::io::Result<Journal> {
+    let (orders, received) = mpsc::channel(1);
+    let (sender, reports) = mpsc::channel(4);
+    let writer = Writer { store, durability, clock, reports: sender };
+    let thread = std::thread::Builder::new().name("journal".to_owned()).spawn(move || writer.run(received))?;
+    Ok(Journal { orders, reports, thread })
+}
+
+struct Writer {
+    store: Box<dyn Store>,
+    durability: Durability,
+    clock: Clock,
+    reports: mpsc::Sender<Report>,
+}
+
+impl Writer {
+    fn run(mut self, mut orders: mpsc::Receiver<Order>) {
+        while let Some(order) = orders.blocking_recv() {
+            let mut done = Done::default();
+            if !self.commit(&order.commit, &mut done, &orders) {
+                return;
+            }
+            for Addressed { link, mailbox, parcel } in order.then {
+                // Never waits: a mailbox holds as much as the link was lent, so a full one is a broken rule.
+                if mailbox.try_send(parcel).is_err() {
+                    done.unreachable.push(link);
+                }
+            }
+            self.read(&order.reads, &mut done);
+            if let Some(before) = order.sweep {
+                done.swept = self.sweep(before);
+            }
+            done.health = self.store.health();
+            if self.reports.blocking_send(Report::Done(done)).is_err() {
+                return;
+            }
+        }
+    }
+
+    /// Stores the commit, however long it takes. `false`: the process stops and the store still refuses.
+    fn commit(&mut self, commit: &Commit, done: &mut Done, orders: &mpsc::Receiver<Order>) -> bool {
+        if commit.blocks.is_empty() && commit.archive.is_empty() && commit.cut.is_empty() {
+            return true;
+        }
+        let mut wait = RETRY_WAIT.0;
+        loop {
+            let began = self.clock.now().mono;
+            match self.store.commit(commit, self.durability) {
+                Ok(()) => {
+                    done.commit_us = self.clock.now().mono.since_us(began).max(1);
+                    done.commit_octets = commit.blocks.iter().map(|block| block.octets.len() as u64).sum();
+                    return true;
+                }
+                Err(fault) => {
+                    tracing::error!(%fault, "the store refuses a commit; nothing is acknowledged until it takes it");
+                    if orders.is_closed() || self.reports.blocking_send(Report::Failing(fault.to_string())).is_err() {
+                        return false;
+                    }
+                    std::thread::sleep(wait);
+                    wait = (wait * 2).min(RETRY_WAIT.1);
+                }
+            }
+        }
+    }
+
+    fn read(&mut self, numbers: &[u64], done: &mut Done) {
+        for number in numbers {
+            let block = match self.store.read(*number) {
+                Ok(block) => block,
+                Err(fault) => {
+                    tracing::error!(%fault, block = number, "a journal block cannot be read");
+                    None
+                }
+            };
+            done.blocks.push((*number, block));
+        }
+    }
+
+    fn sweep(&mut self, before: Unix) -> Option<Swept> {
+        match self.store.sweep(before, SWEEP_BLOCKS) {
+            Ok(swept) => Some(swept),
+            Err(fault @ (Fault::Damaged { .. } | Fault::DamagedArchive { .. })) => {
+                tracing::error!(%fault, "the sweep met a damaged block");
+                None
+            }
+            Err(fault) => {
+                tracing::warn!(%fault, "the sweep goes on later");
+                None
+            }
+        }
+    }
+}

@@ -1,0 +1,344 @@
+//! The whole server: opens the store, recovers, and runs listeners, carriers, bridge and journal until it is told to
+//! stop. Then it stops accepting, unbinds, drains, flushes and returns.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::net::TcpListener;
+use tokio::sync::{mpsc, watch};
+use tokio::task::JoinSet;
+
+use super::account_link::Reception;
+use super::carrier_link::{Connect, Dial, Standing, keep_bound};
+use super::credentials::{Directory, Entrance};
+use super::crowd::{Crowd, CrowdLimits};
+use super::decide::{Decider, Pulse};
+use super::inbox::{Inbox, Mail};
+use super::journal;
+use super::listen::listen;
+use super::rim::Rim;
+use super::tally::Tally;
+use super::tls::{Clear, OverTls, ServerTls, TlsError, TlsFiles};
+use crate::bridge::{Bridge, Input};
+use crate::clock::Clock;
+use crate::config::{CarrierBind, CarrierConfig, Config};
+use crate::pdu::{Bind, Password};
+use crate::session::{BindMode, Settings};
+use crate::store::{Durability, Enrolled, Fault, Progress, SledStore, Store, Tuning};
+
+/// Why the server could not start, or ended early.
+#[derive(Debug, thiserror::Error)]
+pub enum ServeError {
+    /// The store cannot be used.
+    #[error("store {path}: {fault}")]
+    Store {
+        /// Its folder.
+        path: String,
+        /// Why.
+        fault: Fault,
+    },
+    /// An address cannot be listened on.
+    #[error("listen.{key} = \"{address}\": {reason}")]
+    Listen {
+        /// The key in `[listen]`.
+        key: &'static str,
+        /// The address.
+        address: String,
+        /// What the system says.
+        reason: std::io::Error,
+    },
+    /// The certificate files cannot be used.
+    #[error(transparent)]
+    Tls(#[from] TlsError),
+    /// The system gives no thread.
+    #[error("no thread for the journal: {0}")]
+    Thread(std::io::Error),
+    /// A task ended that must not end.
+    #[error("the bridge ended unexpectedly; the process must be restarted, nothing acknowledged is lost")]
+    Ended,
+}
+
+/// Where the server is, for `/readyz` and the status page.
+#[derive(Clone, Debug, Default)]
+pub enum Phase {
+    /// Reading the journal.
+    #[default]
+    Opening,
+    /// Blocks read of blocks there are.
+    Recovering(Progress),
+    /// Serving.
+    Running,
+    /// Draining.
+    Stopping,
+}
+
+/// What the outside may watch while the server runs.
+#[derive(Clone, Debug)]
+pub struct Watch {
+    /// Where it is.
+    pub phase: watch::Receiver<Phase>,
+    /// Counters of bridge and journal.
+    pub pulse: watch::Receiver<Arc<Pulse>>,
+    /// Counters of links and binds; `None` until it runs.
+    pub links: watch::Receiver<Option<Arc<Tally>>>,
+    /// How the links of each carrier stand, in the order of the configuration.
+    pub standings: watch::Receiver<Vec<Arc<Dial>>>,
+}
+
+/// The other ends of [`Watch`].
+#[derive(Debug)]
+pub struct Board {
+    phase: watch::Sender<Phase>,
+    pulse: watch::Sender<Arc<Pulse>>,
+    links: watch::Sender<Option<Arc<Tally>>>,
+    standings: watch::Sender<Vec<Arc<Dial>>>,
+}
+
+impl Board {
+    /// A board and the way to look at it.
+    #[must_use]
+    pub fn new() -> (Self, Watch) {
+        let (phase, phase_watch) = watch::channel(Phase::Opening);
+        let (pulse, pulse_watch) = watch::channel(Arc::default());
+        let (links, links_watch) = watch::channel(None);
+        let (standings, standings_watch) = watch::channel(Vec::new());
+        let watch = Watch { phase: phase_watch, pulse: pulse_watch, links: links_watch, standings: standings_watch };
+        (Self { phase, pulse, links, standings }, watch)
+    }
+}
+
+impl Watch {
+    /// How each carrier stands, in the order of the configuration.
+    #[must_use]
+    pub fn carrier_standings(&self) -> Vec<Standing> {
+        self.standings.borrow().iter().map(|dial| dial.standing()).collect()
+    }
+}
+
+/// Serves until `stop` turns true or its sender is gone.
+///
+/// # Errors
+/// [`ServeError`] when it cannot start, or when a part of it ends that must not.
+pub async fn serve(
+    config: Config,
+    clock: Clock,
+    seed: u64,
+    board: Board,
+    mut stop: watch::Receiver<bool>,
+) -> Result<(), ServeError> {
+    let listeners = Listeners::bind(&config).await?;
+    let tls = server_tls(&config)?;
+    let (store, bridge, enrolled) = open(&config, clock, seed, &board.phase).await?;
+    let durability = match config.store.durability {
+        crate::config::Durability::Flushed => Durability::Flushed,
+        crate::config::Durability::Buffered => Durability::Buffered,
+    };
+    let journal = journal::start(store, durability, clock).map_err(ServeError::Thread)?;
+    let (inbox, letters) = Inbox::open();
+    let mut decider = tokio::spawn(Decider::new(bridge, letters, journal, clock, board.pulse).run());
+    let rim = Arc::new(Rim::new(clock, inbox.clone()));
+    board.links.send_replace(Some(Arc::clone(rim.tally())));
+
+    let (stop_links, links_stop) = watch::channel(false);
+    let mut tasks = JoinSet::new();
+    let dials = start_carriers(&config, &enrolled, &rim, &links_stop, &mut tasks)?;
+    board.standings.send_replace(dials);
+    let directory = Directory::new(Arc::clone(&config.policy), enrolled.accounts.into());
+    let reception = Reception::new(rim, Entrance::new(clock, directory), session_settings(&config), links_stop.clone());
+    let crowd = Crowd::new(CrowdLimits { links: config.limits.links as usize, ..CrowdLimits::default() });
+    if let Some(listener) = listeners.smpp {
+        tasks.spawn(listen(listener, None, Arc::clone(&reception), Arc::clone(&crowd)));
+    }
+    if let (Some(listener), Some(tls)) = (listeners.smpps, tls) {
+        tasks.spawn(Arc::clone(&tls).follow(links_stop));
+        tasks.spawn(listen(listener, Some(tls), reception, crowd));
+    }
+    board.phase.send_replace(Phase::Running);
+
+    tokio::select! {
+        _ = stop.wait_for(|wish| *wish) => {}
+        _ = &mut decider => return Err(ServeError::Ended),
+    }
+    board.phase.send_replace(Phase::Stopping);
+    drain(&config, inbox, &stop_links, tasks, decider).await
+}
+
+/// Everything after the wish to stop.
+async fn drain(
+    config: &Config,
+    inbox: Inbox,
+    stop_links: &watch::Sender<bool>,
+    mut tasks: JoinSet<()>,
+    decider: tokio::task::JoinHandle<()>,
+) -> Result<(), ServeError> {
+    // Nobody left to tell is the same as everybody told.
+    let _told = inbox.send(Mail::Input(Input::Stop)).await;
+    drop(inbox);
+    stop_links.send_replace(true);
+    let links = async { while tasks.join_next().await.is_some() {} };
+    if tokio::time::timeout(config.session.drain, links).await.is_err() {
+        tracing::warn!("some links did not unbind in time and are cut");
+        tasks.shutdown().await;
+    }
+    // What is left are commits; a store that still refuses them is given as long again.
+    match tokio::time::timeout(config.session.drain, decider).await {
+        Ok(Ok(())) => Ok(()),
+        Ok(Err(_)) => Err(ServeError::Ended),
+        Err(_elapsed) => {
+            tracing::error!("the store did not take the last commit; nothing in it was acknowledged");
+            Err(ServeError::Ended)
+        }
+    }
+}
+
+struct Listeners {
+    smpp: Option<TcpListener>,
+    smpps: Option<TcpListener>,
+}
+
+impl Listeners {
+    async fn bind(config: &Config) -> Result<Self, ServeError> {
+        let open = async |key: &'static str, address: Option<std::net::SocketAddr>| match address {
+            Some(address) => match TcpListener::bind(address).await {
+                Ok(listener) => Ok(Some(listener)),
+                Err(reason) => Err(ServeError::Listen { key, address: address.to_string(), reason }),
+            },
+            None => Ok(None),
+        };
+        Ok(Self { smpp: open("smpp", config.listen.smpp).await?, smpps: open("smpps", config.listen.smpps).await? })
+    }
+}
+
+fn server_tls(config: &Config) -> Result<Option<Arc<ServerTls>>, ServeError> {
+    let Some(tls) = &config.tls else { return Ok(None) };
+    let files =
+        TlsFiles { certificate: tls.certificate.clone(), key: tls.key.clone(), client_ca: tls.client_ca.clone() };
+    Ok(Some(ServerTls::load(files)?))
+}
+
+/// Opens the store and rebuilds the bridge from it, on a thread of its own.
+async fn open(
+    config: &Config,
+    clock: Clock,
+    seed: u64,
+    phase: &watch::Sender<Phase>,
+) -> Result<(Box<dyn Store>, Bridge, Enrolled), ServeError> {
+    let (path, backlog) = (config.store.path.clone(), config.limits.backlog);
+    let policy = Arc::clone(&config.policy);
+    let (progress, mut steps) = mpsc::channel(1);
+    let opening = tokio::task::spawn_blocking(move || -> Result<_, Fault> {
+        let mut store = SledStore::open(&path, Tuning::default())?;
+        let accounts: Vec<&str> = policy.accounts.iter().map(|account| account.system_id.as_str()).collect();
+        let carriers: Vec<&str> = policy.carriers.iter().map(|carrier| carrier.name.as_str()).collect();
+        let enrolled = store.enroll(&accounts, &carriers)?;
+        let mut bridge = Bridge::new((*policy).clone(), &enrolled, backlog, seed);
+        let mut damage = None;
+        let recovered = store.recover(&mut |block, step| {
+            // Only the newest step is of interest: one that finds no room is not.
+            let _seen = progress.try_send(step);
+            if damage.is_none() {
+                damage = bridge.replay(&block).err().map(|damage| Fault::Damaged { block: block.number, damage });
+            }
+        })?;
+        if let Some(fault) = damage {
+            return Err(fault);
+        }
+        let found = bridge.recovered(&recovered, clock.now());
+        tracing::info!(
+            waiting = found.waiting,
+            sent = found.sent,
+            owed = found.owed,
+            settled = found.settled,
+            blocks = recovered.blocks,
+            "recovered"
+        );
+        Ok((Box::new(store) as Box<dyn Store>, bridge, enrolled))
+    });
+    while let Some(step) = steps.recv().await {
+        phase.send_replace(Phase::Recovering(step));
+    }
+    match opening.await {
+        Ok(Ok(opened)) => Ok(opened),
+        Ok(Err(fault)) => Err(ServeError::Store { path: config.store.path.display().to_string(), fault }),
+        Err(_panicked) => Err(ServeError::Ended),
+    }
+}
+
+fn session_settings(config: &Config) -> Settings {
+    let timers = &config.session;
+    Settings {
+        init_timeout: timers.init_timeout,
+        enquire_link: timers.enquire_link,
+        inactivity: timers.inactivity,
+        response_timeout: timers.response_timeout,
+        ..Settings::default()
+    }
+}
+
+/// Starts the links of every carrier.
+fn start_carriers(
+    config: &Config,
+    enrolled: &Enrolled,
+    rim: &Arc<Rim>,
+    stop: &watch::Receiver<bool>,
+    tasks: &mut JoinSet<()>,
+) -> Result<Vec<Arc<Dial>>, ServeError> {
+    let mut dials = Vec::new();
+    for ((reach, carrier), id) in config.carriers.iter().zip(&config.policy.carriers).zip(&enrolled.carriers) {
+        let bind = Bind {
+            system_id: reach.system_id.as_bytes(),
+            password: Password(reach.password.reveal().as_bytes()),
+            system_type: reach.system_type.as_bytes(),
+            interface_version: 0x34,
+            addr_ton: 0,
+            addr_npi: 0,
+            address_range: b"",
+        };
+        let settings = Settings {
+            enquire_link: reach.enquire_link,
+            // A carrier with nothing to say is a carrier without traffic.
+            inactivity: None,
+            init_timeout: Duration::from_secs(10),
+            send_window: carrier.window,
+            ..session_settings(config)
+        };
+        let dial = Dial::new(*id, &carrier.name, &bind, settings);
+        let modes = modes(reach, carrier.links);
+        match &reach.tls {
+            None => {
+                let connect = Arc::new(Clear { address: reach.address.clone() });
+                keep_all(tasks, &dial, &modes, &connect, rim, stop);
+            }
+            Some(tls) => {
+                let connect = OverTls::new(&reach.address, Some(&tls.server_name), Some(&tls.ca))?;
+                keep_all(tasks, &dial, &modes, &Arc::new(connect), rim, stop);
+            }
+        }
+        dials.push(dial);
+    }
+    Ok(dials)
+}
+
+fn keep_all<C: Connect>(
+    tasks: &mut JoinSet<()>,
+    dial: &Arc<Dial>,
+    modes: &[BindMode],
+    connect: &Arc<C>,
+    rim: &Arc<Rim>,
+    stop: &watch::Receiver<bool>,
+) {
+    for mode in modes {
+        tasks.spawn(keep_bound(Arc::clone(dial), *mode, Arc::clone(connect), Arc::clone(rim), stop.clone()));
+    }
+}
+
+/// One mode per link.
+fn modes(reach: &CarrierConfig, links: u32) -> Vec<BindMode> {
+    let pair = [BindMode::Transmitter, BindMode::Receiver];
+    (0..links as usize)
+        .map(|link| match reach.bind {
+            CarrierBind::Transceiver => BindMode::Transceiver,
+            CarrierBind::TransmitterReceiver => pair[link % 2],
+        })
+        .collect()
+}
