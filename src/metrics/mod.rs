@@ -1,0 +1,71 @@
+//! Every metric: one table of names, kinds, labels and meanings, and the text that Prometheus reads.
+//!
+//! The text is written from a [`Snapshot`] when somebody asks, so nothing is counted twice, no counter is shared between
+//! threads and nothing grows between two scrapes. Labels come from the configuration and from short fixed lists; no
+//! label is personal data.
+
+mod exposition;
+mod table;
+
+pub use exposition::{CONTENT_TYPE, Samples, render};
+pub use table::TABLE;
+
+use crate::admin::View;
+
+/// How a metric behaves.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    /// Only grows, from the start of the process.
+    Counter,
+    /// Goes up and down.
+    Gauge,
+    /// Counts of observations in buckets.
+    Histogram,
+}
+
+impl Kind {
+    /// The word of the exposition format.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Counter => "counter",
+            Self::Gauge => "gauge",
+            Self::Histogram => "histogram",
+        }
+    }
+}
+
+/// One metric.
+#[derive(Clone, Copy)]
+pub struct Metric {
+    /// Its name; ends in its unit, and in `_total` when it is a counter.
+    pub name: &'static str,
+    /// How it behaves.
+    pub kind: Kind,
+    /// The labels of its samples, in order.
+    pub labels: &'static [&'static str],
+    /// What one unit of the value is.
+    pub unit: &'static str,
+    /// What it says, in one sentence.
+    pub help: &'static str,
+    /// Writes its samples.
+    read: fn(&View<'_>, &mut Samples<'_>),
+}
+
+/// The table for people: the section "Metrics" of the README is this text.
+#[must_use]
+pub fn markdown_table() -> String {
+    let mut text = String::from("| metric | type | unit | labels | meaning |\n|---|---|---|---|---|\n");
+    for metric in TABLE {
+        let labels: Vec<_> = metric.labels.iter().map(|label| format!("`{label}`")).collect();
+        let row = [
+            format!("`{}`", metric.name),
+            metric.kind.name().to_owned(),
+            metric.unit.to_owned(),
+            labels.join(", "),
+            metric.help.to_owned(),
+        ];
+        text.push_str(&format!("| {} |\n", row.join(" | ")));
+    }
+    text
+}

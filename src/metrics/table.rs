@@ -1,0 +1,432 @@
+//! The table itself.
+
+use super::{Kind, Metric, Samples};
+use crate::admin::{Count, States};
+use crate::message::MessageState;
+
+/// Every metric, in the order in which they are shown.
+pub const TABLE: &[Metric] = &[
+    Metric {
+        name: "smppgate_build_info",
+        kind: Kind::Gauge,
+        labels: &["version"],
+        unit: "1",
+        help: "Always 1; the label is the version that runs.",
+        read: |_, samples| samples.push(&[env!("CARGO_PKG_VERSION")], 1.0),
+    },
+    Metric {
+        name: "smppgate_uptime_seconds",
+        kind: Kind::Gauge,
+        labels: &[],
+        unit: "seconds",
+        help: "Time since the process started.",
+        read: |view, samples| samples.push(&[], view.snapshot.uptime_ms as f64 / 1e3),
+    },
+    Metric {
+        name: "smppgate_ready",
+        kind: Kind::Gauge,
+        labels: &["check"],
+        unit: "0 or 1",
+        help: "Whether each condition of readiness holds; all must be 1 before traffic is sent here.",
+        read: |view, samples| {
+            for (name, check) in view.readiness.checks() {
+                samples.push(&[name], f64::from(u8::from(check.ok)));
+            }
+        },
+    },
+    Metric {
+        name: "smppgate_links",
+        kind: Kind::Gauge,
+        labels: &[],
+        unit: "connections",
+        help: "Connections from clients that are open, bound or not.",
+        read: |view, samples| samples.count(&[], view.snapshot.links.open),
+    },
+    Metric {
+        name: "smppgate_binds_total",
+        kind: Kind::Counter,
+        labels: &["side", "result"],
+        unit: "binds",
+        help: "Bind requests by side (client: to us, carrier: from us) and result.",
+        read: |view, samples| by_side(samples, &view.snapshot.links.client_binds, &view.snapshot.links.carrier_binds),
+    },
+    Metric {
+        name: "smppgate_closes_total",
+        kind: Kind::Counter,
+        labels: &["side", "reason"],
+        unit: "connections",
+        help: "Closed connections by side and reason.",
+        read: |view, samples| by_side(samples, &view.snapshot.links.client_closes, &view.snapshot.links.carrier_closes),
+    },
+    Metric {
+        name: "smppgate_oddities_total",
+        kind: Kind::Counter,
+        labels: &["side", "kind"],
+        unit: "events",
+        help: "What peers did that SMPP does not foresee, by side and kind; the session went on.",
+        read: |view, samples| {
+            by_side(samples, &view.snapshot.links.client_oddities, &view.snapshot.links.carrier_oddities)
+        },
+    },
+    Metric {
+        name: "smppgate_account_binds",
+        kind: Kind::Gauge,
+        labels: &["account"],
+        unit: "binds",
+        help: "Binds of an account that are open.",
+        read: |view, samples| view.snapshot.accounts.iter().for_each(|row| samples.count(&[&row.system_id], row.binds)),
+    },
+    Metric {
+        name: "smppgate_accepted_total",
+        kind: Kind::Counter,
+        labels: &["account"],
+        unit: "messages",
+        help: "Messages accepted, which means on disk.",
+        read: |view, samples| {
+            view.snapshot.accounts.iter().for_each(|row| samples.count(&[&row.system_id], row.accepted))
+        },
+    },
+    Metric {
+        name: "smppgate_refused_total",
+        kind: Kind::Counter,
+        labels: &["account", "reason"],
+        unit: "requests",
+        help: "Requests refused, by reason.",
+        read: |view, samples| reasons(samples, view.snapshot.accounts.iter().map(|row| (&row.system_id, &row.refused))),
+    },
+    Metric {
+        name: "smppgate_finals_total",
+        kind: Kind::Counter,
+        labels: &["account", "state"],
+        unit: "messages",
+        help: "Accepted messages that reached a final state, by state.",
+        read: |view, samples| finals(samples, view.snapshot.accounts.iter().map(|row| (&row.system_id, &row.finals))),
+    },
+    Metric {
+        name: "smppgate_receipts_delivered_total",
+        kind: Kind::Counter,
+        labels: &["account"],
+        unit: "receipts",
+        help: "Receipts that the client confirmed.",
+        read: |view, samples| {
+            view.snapshot.accounts.iter().for_each(|row| samples.count(&[&row.system_id], row.receipts_delivered))
+        },
+    },
+    Metric {
+        name: "smppgate_receipts_retried_total",
+        kind: Kind::Counter,
+        labels: &["account"],
+        unit: "receipts",
+        help: "Receipts that the client refused or did not answer, and that are sent again.",
+        read: |view, samples| {
+            view.snapshot.accounts.iter().for_each(|row| samples.count(&[&row.system_id], row.receipts_retried))
+        },
+    },
+    Metric {
+        name: "smppgate_receipts_dropped_total",
+        kind: Kind::Counter,
+        labels: &["account"],
+        unit: "receipts",
+        help: "Receipts given up: refused for good by the client, or too old.",
+        read: |view, samples| {
+            view.snapshot.accounts.iter().for_each(|row| samples.count(&[&row.system_id], row.receipts_dropped))
+        },
+    },
+    Metric {
+        name: "smppgate_receipts_owed",
+        kind: Kind::Gauge,
+        labels: &["account"],
+        unit: "receipts",
+        help: "Receipts on disk that wait for a bind of the account or are on their way.",
+        read: |view, samples| {
+            view.snapshot.accounts.iter().for_each(|row| samples.count(&[&row.system_id], row.receipts_owed))
+        },
+    },
+    Metric {
+        name: "smppgate_carrier_links",
+        kind: Kind::Gauge,
+        labels: &["carrier", "state"],
+        unit: "links",
+        help: "Links to a carrier: bound, and missing of those configured.",
+        read: |view, samples| {
+            for row in &view.snapshot.carriers {
+                samples.count(&[&row.name, "bound"], row.links_bound);
+                samples.count(&[&row.name, "missing"], row.links.saturating_sub(row.links_bound));
+            }
+        },
+    },
+    Metric {
+        name: "smppgate_carrier_suspended",
+        kind: Kind::Gauge,
+        labels: &["carrier"],
+        unit: "0 or 1",
+        help: "Whether a carrier answers nothing and is left alone for a while.",
+        read: |view, samples| {
+            view.snapshot.carriers.iter().for_each(|row| samples.count(&[&row.name], u64::from(row.suspended)))
+        },
+    },
+    Metric {
+        name: "smppgate_carrier_window_used",
+        kind: Kind::Gauge,
+        labels: &["carrier"],
+        unit: "requests",
+        help: "Requests sent to a carrier and not yet answered.",
+        read: |view, samples| {
+            view.snapshot.carriers.iter().for_each(|row| samples.count(&[&row.name], row.window_used))
+        },
+    },
+    Metric {
+        name: "smppgate_carrier_window",
+        kind: Kind::Gauge,
+        labels: &["carrier"],
+        unit: "requests",
+        help: "Most unanswered requests, over the links that are bound.",
+        read: |view, samples| view.snapshot.carriers.iter().for_each(|row| samples.count(&[&row.name], row.window)),
+    },
+    Metric {
+        name: "smppgate_carrier_waiting",
+        kind: Kind::Gauge,
+        labels: &["carrier"],
+        unit: "messages",
+        help: "Messages that wait for a carrier.",
+        read: |view, samples| view.snapshot.carriers.iter().for_each(|row| samples.count(&[&row.name], row.waiting)),
+    },
+    Metric {
+        name: "smppgate_attempts_total",
+        kind: Kind::Counter,
+        labels: &["carrier"],
+        unit: "attempts",
+        help: "Messages handed to a link of a carrier.",
+        read: |view, samples| view.snapshot.carriers.iter().for_each(|row| samples.count(&[&row.name], row.attempts)),
+    },
+    Metric {
+        name: "smppgate_forwarded_total",
+        kind: Kind::Counter,
+        labels: &["carrier"],
+        unit: "messages",
+        help: "Messages that a carrier accepted.",
+        read: |view, samples| view.snapshot.carriers.iter().for_each(|row| samples.count(&[&row.name], row.forwarded)),
+    },
+    Metric {
+        name: "smppgate_attempts_failed_total",
+        kind: Kind::Counter,
+        labels: &["carrier", "outcome"],
+        unit: "attempts",
+        help: "Attempts that did not end in acceptance: temporary, throttled, permanent, unanswered.",
+        read: |view, samples| {
+            for row in &view.snapshot.carriers {
+                samples.count(&[&row.name, "temporary"], row.retried);
+                samples.count(&[&row.name, "throttled"], row.throttled);
+                samples.count(&[&row.name, "permanent"], row.refused);
+                samples.count(&[&row.name, "unanswered"], row.unanswered);
+            }
+        },
+    },
+    Metric {
+        name: "smppgate_resent_total",
+        kind: Kind::Counter,
+        labels: &["carrier"],
+        unit: "messages",
+        help: "Messages sent again although their outcome was unknown; each may be a duplicate.",
+        read: |view, samples| view.snapshot.carriers.iter().for_each(|row| samples.count(&[&row.name], row.resent)),
+    },
+    Metric {
+        name: "smppgate_carrier_receipts_total",
+        kind: Kind::Counter,
+        labels: &["carrier", "state"],
+        unit: "receipts",
+        help: "Receipts that a carrier sent, by state.",
+        read: |view, samples| {
+            for row in &view.snapshot.carriers {
+                row.receipts.iter().for_each(|(state, count)| samples.count(&[&row.name, state], count));
+            }
+        },
+    },
+    Metric {
+        name: "smppgate_carrier_receipt_oddities_total",
+        kind: Kind::Counter,
+        labels: &["carrier", "kind"],
+        unit: "receipts",
+        help: "Receipts that match no message, repeat another, came early or wrote the id in another base, by kind.",
+        read: |view, samples| {
+            reasons(samples, view.snapshot.carriers.iter().map(|row| (&row.name, &row.receipt_oddities)))
+        },
+    },
+    Metric {
+        name: "smppgate_country_accepted_total",
+        kind: Kind::Counter,
+        labels: &["country"],
+        unit: "messages",
+        help: "Messages accepted for a destination country.",
+        read: |view, samples| {
+            view.snapshot.countries.iter().for_each(|row| samples.count(&[&row.country], row.accepted))
+        },
+    },
+    Metric {
+        name: "smppgate_country_forwarded_total",
+        kind: Kind::Counter,
+        labels: &["country"],
+        unit: "messages",
+        help: "Messages to a destination country that were handed to a carrier.",
+        read: |view, samples| {
+            view.snapshot.countries.iter().for_each(|row| samples.count(&[&row.country], row.forwarded))
+        },
+    },
+    Metric {
+        name: "smppgate_country_finals_total",
+        kind: Kind::Counter,
+        labels: &["country", "state"],
+        unit: "messages",
+        help: "Messages to a destination country that reached a final state, by state.",
+        read: |view, samples| finals(samples, view.snapshot.countries.iter().map(|row| (&row.country, &row.finals))),
+    },
+    Metric {
+        name: "smppgate_country_waiting",
+        kind: Kind::Gauge,
+        labels: &["country"],
+        unit: "messages",
+        help: "Messages to a destination country that wait for a carrier.",
+        read: |view, samples| {
+            view.snapshot.countries.iter().for_each(|row| samples.count(&[&row.country], row.waiting))
+        },
+    },
+    Metric {
+        name: "smppgate_accept_seconds",
+        kind: Kind::Histogram,
+        labels: &[],
+        unit: "seconds",
+        help: "From reading a submit_sm to sending its response, the flush included.",
+        read: |view, samples| samples.histogram(&[], &view.snapshot.delays.accept_us, 1e6),
+    },
+    Metric {
+        name: "smppgate_carrier_response_seconds",
+        kind: Kind::Histogram,
+        labels: &[],
+        unit: "seconds",
+        help: "From sending a request to a carrier to its response.",
+        read: |view, samples| samples.histogram(&[], &view.snapshot.delays.carrier_us, 1e6),
+    },
+    Metric {
+        name: "smppgate_receipt_delay_seconds",
+        kind: Kind::Histogram,
+        labels: &[],
+        unit: "seconds",
+        help: "From accepting a message to handing its receipt to the client.",
+        read: |view, samples| samples.histogram(&[], &view.snapshot.delays.receipt_us, 1e6),
+    },
+    Metric {
+        name: "smppgate_messages_live",
+        kind: Kind::Gauge,
+        labels: &[],
+        unit: "messages",
+        help: "Messages that are not sealed: waiting, sent, or with a receipt owed.",
+        read: |view, samples| samples.count(&[], view.snapshot.store.live),
+    },
+    Metric {
+        name: "smppgate_messages_waiting",
+        kind: Kind::Gauge,
+        labels: &[],
+        unit: "messages",
+        help: "Messages that wait for a carrier or for their time.",
+        read: |view, samples| samples.count(&[], view.snapshot.store.waiting),
+    },
+    Metric {
+        name: "smppgate_receipts_parked",
+        kind: Kind::Gauge,
+        labels: &[],
+        unit: "receipts",
+        help: "Receipts of carriers that wait for the answer they overtook.",
+        read: |view, samples| samples.count(&[], view.snapshot.store.receipts_parked),
+    },
+    Metric {
+        name: "smppgate_store_bytes",
+        kind: Kind::Gauge,
+        labels: &[],
+        unit: "bytes",
+        help: "Size of the store on disk.",
+        read: |view, samples| samples.count(&[], view.snapshot.store.bytes),
+    },
+    Metric {
+        name: "smppgate_journal_blocks",
+        kind: Kind::Gauge,
+        labels: &[],
+        unit: "blocks",
+        help: "Blocks in the journal.",
+        read: |view, samples| samples.count(&[], view.snapshot.store.journal_blocks),
+    },
+    Metric {
+        name: "smppgate_journal_bytes",
+        kind: Kind::Gauge,
+        labels: &[],
+        unit: "bytes",
+        help: "Octets in the blocks of the journal.",
+        read: |view, samples| samples.count(&[], view.snapshot.store.journal_bytes),
+    },
+    Metric {
+        name: "smppgate_sealed_total",
+        kind: Kind::Counter,
+        labels: &[],
+        unit: "records",
+        help: "Records of settled messages moved into the archive.",
+        read: |view, samples| samples.count(&[], view.snapshot.store.sealed),
+    },
+    Metric {
+        name: "smppgate_swept_total",
+        kind: Kind::Counter,
+        labels: &[],
+        unit: "records",
+        help: "Records forgotten because their retention was over.",
+        read: |view, samples| samples.count(&[], view.snapshot.store.swept),
+    },
+    Metric {
+        name: "smppgate_commits_total",
+        kind: Kind::Counter,
+        labels: &[],
+        unit: "commits",
+        help: "Group commits written.",
+        read: |view, samples| samples.count(&[], view.snapshot.store.commits),
+    },
+    Metric {
+        name: "smppgate_commit_bytes_total",
+        kind: Kind::Counter,
+        labels: &[],
+        unit: "bytes",
+        help: "Octets written in group commits.",
+        read: |view, samples| samples.count(&[], view.snapshot.store.commit_bytes),
+    },
+    Metric {
+        name: "smppgate_commit_records",
+        kind: Kind::Histogram,
+        labels: &[],
+        unit: "records",
+        help: "Records in each group commit.",
+        read: |view, samples| samples.histogram(&[], &view.snapshot.store.commit_records, 1.0),
+    },
+    Metric {
+        name: "smppgate_flush_seconds",
+        kind: Kind::Histogram,
+        labels: &[],
+        unit: "seconds",
+        help: "How long the flush of a group commit took.",
+        read: |view, samples| samples.histogram(&[], &view.snapshot.store.flush_us, 1e6),
+    },
+];
+
+fn by_side(samples: &mut Samples<'_>, client: &[Count], carrier: &[Count]) {
+    client.iter().for_each(|count| samples.count(&["client", &count.reason], count.count));
+    carrier.iter().for_each(|count| samples.count(&["carrier", &count.reason], count.count));
+}
+
+fn reasons<'a>(samples: &mut Samples<'_>, rows: impl Iterator<Item = (&'a String, &'a Vec<Count>)>) {
+    for (name, counts) in rows {
+        counts.iter().for_each(|count| samples.count(&[name, &count.reason], count.count));
+    }
+}
+
+fn finals<'a>(samples: &mut Samples<'_>, rows: impl Iterator<Item = (&'a String, &'a States)>) {
+    for (name, states) in rows {
+        for state in MessageState::ALL.into_iter().filter(|state| state.is_final()) {
+            samples.count(&[name, state.stat()], states.of(state));
+        }
+    }
+}
