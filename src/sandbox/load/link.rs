@@ -53,6 +53,7 @@ pub(super) struct Dial {
 struct Link {
     mode: BindMode,
     bound: bool,
+    session: u16,
     window: Window<u32>,
     pace: Option<Pace>,
     per_second: f64,
@@ -116,9 +117,9 @@ async fn session(
 ) -> Outcome {
     let mut duplex = Duplex::new(stream, dial.clock, nudge);
     let mut link = {
-        let run = run.borrow();
+        let mut run = run.borrow_mut();
         let give_up = dial.clock.now().mono.after(CONNECT_TIMEOUT);
-        let mut link = Link::new(mode, &run, dial.links, give_up);
+        let mut link = Link::new(mode, &mut run, dial.links, give_up);
         link.ask(duplex.output(), &run);
         link
     };
@@ -141,10 +142,11 @@ async fn session(
 }
 
 impl Link {
-    fn new(mode: BindMode, run: &Run, links: usize, give_up: Mono) -> Self {
+    fn new(mode: BindMode, run: &mut Run, links: usize, give_up: Mono) -> Self {
         Self {
             mode,
             bound: false,
+            session: run.session(),
             window: Window::new(run.args.window as usize),
             pace: None,
             per_second: run.args.rate as f64 / links as f64,
@@ -225,7 +227,7 @@ impl Link {
         run.bound -= usize::from(self.bound);
         self.window.expire(Mono(u64::MAX), |serial| run.lost(serial, true));
         if matches!(outcome, Outcome::Lost) {
-            run.connection_lost();
+            run.connection_lost(self.session);
         }
     }
 
@@ -249,7 +251,7 @@ impl Link {
                 }
             }
             CommandId::DELIVER_SM => {
-                run.delivered(frame.body, now);
+                run.delivered(frame.body, self.session, now);
                 wire::put_string_response(out, CommandId::DELIVER_SM_RESP, header.sequence, b"");
             }
             CommandId::ENQUIRE_LINK => {

@@ -22,7 +22,7 @@ pub struct Report {
     pub refused: BTreeMap<String, u64>,
     /// Answers `ESME_RTHROTTLED` after which the message was sent again.
     pub throttled: u64,
-    /// Messages of which it is unknown whether they were accepted: the connection was lost, or no answer came.
+    /// `submit_sm` without an answer: the connection was lost, or time ran out. The message may have been accepted.
     pub unknown: u64,
     /// Messages sent again after their answer was lost.
     pub resubmitted: u64,
@@ -32,9 +32,10 @@ pub struct Report {
     pub receipts: u64,
     /// Acknowledged messages without a final receipt.
     pub missing_receipts: u64,
-    /// Final receipts beyond the first of a message, without a lost connection to explain them.
+    /// Final receipts beyond the first of a message, without a lost connection to explain them: the one on which the
+    /// first came was not lost.
     pub duplicate_receipts: u64,
-    /// Final receipts that came again after a connection was lost.
+    /// Final receipts that came again where the connection of the first was lost, and maybe its acknowledgement.
     pub redelivered_receipts: u64,
     /// Receipts for ids never acknowledged here; those of messages with unknown outcome are among them.
     pub unknown_receipts: u64,

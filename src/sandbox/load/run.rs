@@ -1,7 +1,7 @@
 //! What all connections of a run share: which message is next, what became of each, and when the run is over. No
 //! sockets; time is an argument.
 
-use std::collections::{BTreeMap, HashMap, VecDeque};
+use std::collections::{BTreeMap, HashMap, HashSet, VecDeque};
 use std::fs::{File, OpenOptions};
 use std::io::{BufWriter, Write as _};
 use std::rc::Rc;
@@ -52,6 +52,7 @@ pub(super) enum Stage {
 /// A receipt that came before the answer with its id.
 struct Early {
     state: u8,
+    session: u16,
     more: u64,
 }
 
@@ -82,7 +83,10 @@ pub(super) struct Run {
     states: [u64; 256],
     acked_file: Option<BufWriter<File>>,
     nudges: Vec<Rc<Nudge>>,
-    epoch: u8,
+    /// Receipts beyond the first, by the session that the first came in.
+    more: BTreeMap<u16, u64>,
+    sessions: u16,
+    lost_sessions: HashSet<u16, FxBuildHasher>,
     started: Mono,
     last_answer: Mono,
     last_receipt: Mono,
@@ -118,7 +122,9 @@ impl Run {
             states: [0; 256],
             acked_file,
             nudges: Vec::new(),
-            epoch: 0,
+            more: BTreeMap::new(),
+            sessions: 0,
+            lost_sessions: HashSet::default(),
             started: now,
             last_answer: now,
             last_receipt: now,
@@ -258,28 +264,34 @@ impl Run {
         if !self.early.is_empty()
             && let Some(early) = self.early.remove(&id)
         {
-            self.receipt(id, early.state, now);
-            (0..early.more).for_each(|_| self.receipt(id, early.state, now));
+            (0..=early.more).for_each(|_| self.receipt(id, early.state, early.session, now));
         }
     }
 
-    /// The outcome of this message is unknown; `again` when it may be sent once more.
+    /// The outcome of a `submit_sm` is unknown; `again` when it may be sent once more.
     pub(super) fn lost(&mut self, serial: u32, again: bool) {
         self.in_flight -= 1;
-        self.report.unknown += u64::from(self.table.lose(serial));
+        self.report.unknown += 1;
         if again && self.args.resubmit {
             self.resubmit.push_back(serial);
         }
     }
 
-    /// A connection broke: from now on a receipt may come twice without anyone's fault.
-    pub(super) fn connection_lost(&mut self) {
+    /// The number of a new session: never 0, and used again only after 65,535 others.
+    pub(super) fn session(&mut self) -> u16 {
+        self.sessions = self.sessions.checked_add(1).unwrap_or(1);
+        self.sessions
+    }
+
+    /// A connection broke: acknowledgements of receipts may be lost with it, so those that came in this session may
+    /// come again without anyone's fault.
+    pub(super) fn connection_lost(&mut self, session: u16) {
         self.report.connections_lost += 1;
-        self.epoch = (self.epoch + 1) & 0xF;
+        self.lost_sessions.insert(session);
     }
 
     /// A `deliver_sm`.
-    pub(super) fn delivered(&mut self, body: &[u8], now: Mono) {
+    pub(super) fn delivered(&mut self, body: &[u8], session: u16, now: Mono) {
         let facts = Message::read(body).as_ref().and_then(receipt_facts);
         let Some((id, state)) = facts else {
             self.report.other_deliveries += 1;
@@ -289,30 +301,29 @@ impl Run {
             self.report.intermediate_receipts += 1;
             return;
         }
-        self.receipt(id, state, now);
+        self.receipt(id, state, session, now);
     }
 
-    fn receipt(&mut self, id: u64, state: u8, now: Mono) {
+    fn receipt(&mut self, id: u64, state: u8, session: u16, now: Mono) {
         self.last_receipt = now;
         self.last_progress = now;
-        match self.table.receipt(id, self.epoch) {
+        match self.table.receipt(id, session) {
             Match::First(serial) => {
                 self.report.receipts += 1;
                 self.interval.receipts += 1;
                 self.states[usize::from(state)] += 1;
                 self.receipts.saturating_record(now.since_us(self.table.time(serial)));
             }
-            Match::Duplicate => self.report.duplicate_receipts += 1,
-            Match::Redelivered => self.report.redelivered_receipts += 1,
-            Match::Unknown => self.keep_early(id, state),
+            Match::More(first) => *self.more.entry(first).or_default() += 1,
+            Match::Unknown => self.keep_early(id, state, session),
         }
     }
 
-    fn keep_early(&mut self, id: u64, state: u8) {
+    fn keep_early(&mut self, id: u64, state: u8, session: u16) {
         if let Some(early) = self.early.get_mut(&id) {
             early.more += 1;
         } else if self.early.len() < EARLY_MAX {
-            self.early.insert(id, Early { state, more: 0 });
+            self.early.insert(id, Early { state, session, more: 0 });
         } else {
             self.report.unknown_receipts += 1;
         }
@@ -348,6 +359,10 @@ impl Run {
         let states = self.states.iter().enumerate().filter(|(_, count)| **count > 0);
         report.states = states.map(|(state, count)| (word(state), *count)).collect();
         report.unknown_receipts += self.early.values().map(|early| 1 + early.more).sum::<u64>();
+        for (session, count) in &self.more {
+            let explained = self.lost_sessions.contains(session);
+            *(if explained { &mut report.redelivered_receipts } else { &mut report.duplicate_receipts }) += count;
+        }
         if self.args.wants_receipts() {
             report.missing_receipts = report.acknowledged.saturating_sub(report.receipts);
         }

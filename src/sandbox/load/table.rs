@@ -1,4 +1,4 @@
-//! What is known of each message of a run: nine octets a message, so that five million fit in 50 MB.
+//! What is known of each message of a run: ten octets a message, so that five million fit in 50 MB.
 
 use std::collections::HashMap;
 use std::hash::Hasher;
@@ -13,20 +13,16 @@ const TIME_SHIFT: u32 = 3;
 /// Ids on one page, as a power of two: servers give out ids in growing order, so pages are nearly full.
 const PAGE_BITS: u32 = 6;
 
-const ACKNOWLEDGED: u8 = 1;
-const RECEIPTED: u8 = 2;
-const UNKNOWN: u8 = 4;
-const EPOCH_SHIFT: u32 = 4;
+/// No receipt yet, in the place of a session.
+const NO_SESSION: u16 = 0;
 
 /// What a receipt means for its message.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Match {
     /// The first final receipt of this message.
     First(u32),
-    /// One more, on the same run of connections.
-    Duplicate,
-    /// One more, after a connection was lost: its acknowledgement may have been lost with it.
-    Redelivered,
+    /// One more; the first came in this session.
+    More(u16),
     /// No message has this id, so far.
     Unknown,
 }
@@ -34,7 +30,7 @@ pub(super) enum Match {
 /// Messages by serial number, and serial numbers by message id.
 pub(super) struct Table {
     times: Vec<u32>,
-    flags: Vec<u8>,
+    sessions: Vec<u16>,
     pages: HashMap<u64, u32, FxBuildHasher>,
     serials: Vec<[u32; 1 << PAGE_BITS]>,
     recent: (u64, u32),
@@ -45,7 +41,7 @@ impl Table {
     pub(super) fn new(expected: usize) -> Self {
         Self {
             times: Vec::with_capacity(expected),
-            flags: Vec::with_capacity(expected),
+            sessions: Vec::with_capacity(expected),
             pages: HashMap::default(),
             serials: Vec::with_capacity(expected >> PAGE_BITS),
             recent: (u64::MAX, 0),
@@ -55,7 +51,7 @@ impl Table {
     /// Adds the next message, meant to be sent at `time`; returns its serial number.
     pub(super) fn add(&mut self, time: Mono) -> u32 {
         self.times.push((time.0 >> TIME_SHIFT) as u32);
-        self.flags.push(0);
+        self.sessions.push(NO_SESSION);
         (self.times.len() - 1) as u32
     }
 
@@ -69,17 +65,8 @@ impl Table {
         Mono(u64::from(self.times[serial as usize]) << TIME_SHIFT)
     }
 
-    /// Notes that the outcome of this message is unknown; `true` the first time.
-    pub(super) fn lose(&mut self, serial: u32) -> bool {
-        let flags = &mut self.flags[serial as usize];
-        let first = *flags & UNKNOWN == 0;
-        *flags |= UNKNOWN;
-        first
-    }
-
     /// Notes the id that acknowledged this message; `false` when an earlier message has the same id.
     pub(super) fn acknowledge(&mut self, serial: u32, id: u64) -> bool {
-        self.flags[serial as usize] |= ACKNOWLEDGED;
         let page = self.page(id >> PAGE_BITS);
         let entry = &mut self.serials[page][id as usize & ((1 << PAGE_BITS) - 1)];
         let fresh = *entry == 0;
@@ -87,15 +74,15 @@ impl Table {
         fresh
     }
 
-    /// Notes a final receipt for this id. `epoch` counts lost connections.
-    pub(super) fn receipt(&mut self, id: u64, epoch: u8) -> Match {
+    /// Notes a final receipt for this id that came in `session`, which is not 0.
+    pub(super) fn receipt(&mut self, id: u64, session: u16) -> Match {
         let Some(serial) = self.serial(id) else { return Match::Unknown };
-        let flags = &mut self.flags[serial as usize];
-        if *flags & RECEIPTED == 0 {
-            *flags |= RECEIPTED | epoch << EPOCH_SHIFT;
+        let first = &mut self.sessions[serial as usize];
+        if *first == NO_SESSION {
+            *first = session;
             return Match::First(serial);
         }
-        if *flags >> EPOCH_SHIFT == epoch & 0xF { Match::Duplicate } else { Match::Redelivered }
+        Match::More(*first)
     }
 
     fn serial(&mut self, id: u64) -> Option<u32> {
@@ -149,12 +136,11 @@ mod tests {
             assert!(table.acknowledge(serial, 1_000_000_007 + u64::from(serial) * 3));
         }
         assert!(!table.acknowledge(5, 1_000_000_007));
-        assert_eq!(table.receipt(1_000_000_008, 0), Match::Unknown);
-        assert_eq!(table.receipt(1_000_000_010, 0), Match::First(1));
-        assert_eq!(table.receipt(1_000_000_010, 0), Match::Duplicate);
-        assert_eq!(table.receipt(1_000_000_010, 1), Match::Redelivered);
+        assert_eq!(table.receipt(1_000_000_008, 1), Match::Unknown);
+        assert_eq!(table.receipt(1_000_000_010, 1), Match::First(1));
+        assert_eq!(table.receipt(1_000_000_010, 1), Match::More(1));
+        assert_eq!(table.receipt(1_000_000_010, 2), Match::More(1));
         assert_eq!(table.time(9), Mono(72));
-        assert_eq!((table.lose(9), table.lose(9)), (true, false));
     }
 
     #[test]
