@@ -199,6 +199,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Link<S> {
         self.deciding = None;
         self.session.close(reason);
         self.session.finish(&mut self.events);
+        self.tally.session(self.session.role(), reason, self.session.counters());
         if self.introduced.is_some() {
             self.post.append(&mut self.events);
             self.post.push(Mail::Input(Input::Closed { link: self.link }));
@@ -210,7 +211,6 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Link<S> {
         if let Err(stopped) = told {
             tracing::debug!(link = %self.link, "{stopped}");
         }
-        self.tally.session(self.session.role(), reason, self.session.counters());
         Ended { reason, introduced_us: self.introduced.map(|since| now.since_us(since)) }
     }
 

@@ -28,15 +28,6 @@ use crate::clock::Unix;
 /// How often the files of a certificate are looked at.
 const LOOK: Duration = Duration::from_secs(5);
 
-/// Where systems keep the authorities they trust.
-const SYSTEM_AUTHORITIES: &[&str] = &[
-    "/etc/ssl/certs/ca-certificates.crt",
-    "/etc/pki/tls/certs/ca-bundle.crt",
-    "/etc/pki/ca-trust/extracted/pem/tls-ca-bundle.pem",
-    "/etc/ssl/ca-bundle.pem",
-    "/etc/ssl/cert.pem",
-];
-
 /// Why TLS cannot be set up.
 #[derive(Debug, thiserror::Error)]
 pub enum TlsError {
@@ -76,9 +67,6 @@ pub enum TlsError {
         /// What is wrong.
         reason: String,
     },
-    /// No authorities were named and the system has none.
-    #[error("the system has no file of certificate authorities; name one with `ca`")]
-    NoAuthorities,
     /// A name that no certificate can be checked against.
     #[error("{name:?} is neither a host name nor an address")]
     ServerName {
@@ -251,21 +239,15 @@ impl std::fmt::Debug for OverTls {
 }
 
 impl OverTls {
-    /// A carrier at `address` (`host:port`) whose certificate is for `server_name`, by default the host, and comes from
-    /// an authority in `ca`, by default one that the system trusts.
+    /// A carrier at `address` (`host:port`) whose certificate is for `server_name` and comes from an authority in the
+    /// file `ca`.
     ///
     /// # Errors
     /// [`TlsError`] names the file or the name and the reason.
-    pub fn new(address: &str, server_name: Option<&str>, ca: Option<&Path>) -> Result<Self, TlsError> {
-        let host = address.rsplit_once(':').map_or(address, |(host, _port)| host);
-        let host = host.strip_prefix('[').and_then(|host| host.strip_suffix(']')).unwrap_or(host);
-        let name = server_name.unwrap_or(host);
-        let server_name =
-            ServerName::try_from(name.to_owned()).map_err(|_| TlsError::ServerName { name: name.to_owned() })?;
-        let authorities = match ca {
-            Some(file) => authorities(file)?,
-            None => system_authorities()?,
-        };
+    pub fn new(address: &str, server_name: &str, ca: &Path) -> Result<Self, TlsError> {
+        let name = || TlsError::ServerName { name: server_name.to_owned() };
+        let server_name = ServerName::try_from(server_name.to_owned()).map_err(|_| name())?;
+        let authorities = authorities(ca)?;
         let config = ClientConfig::builder_with_provider(provider())
             .with_safe_default_protocol_versions()?
             .with_root_certificates(authorities)
@@ -301,24 +283,15 @@ fn certificates(file: &Path) -> Result<Vec<CertificateDer<'static>>, TlsError> {
     if found.is_empty() { Err(pem("there is none".to_owned())) } else { Ok(found) }
 }
 
-/// The authorities of a file; all of them must be usable, since someone chose them.
+/// The authorities of a file. Among the many that systems trust there are old and odd ones: those are left out.
 fn authorities(file: &Path) -> Result<RootCertStore, TlsError> {
     let mut store = RootCertStore::empty();
-    for certificate in certificates(file)? {
-        store
-            .add(certificate)
-            .map_err(|error| TlsError::Authority { file: file.to_owned(), reason: error.to_string() })?;
-    }
-    Ok(store)
-}
-
-/// What the system trusts; old and odd authorities among many are left out.
-fn system_authorities() -> Result<RootCertStore, TlsError> {
-    let file = SYSTEM_AUTHORITIES.iter().map(Path::new).find(|file| file.is_file()).ok_or(TlsError::NoAuthorities)?;
-    let mut store = RootCertStore::empty();
-    let (usable, _left_out) = store.add_parsable_certificates(certificates(file)?);
+    let (usable, left_out) = store.add_parsable_certificates(certificates(file)?);
     if usable == 0 {
-        return Err(TlsError::Authority { file: file.to_owned(), reason: "none of many is usable".to_owned() });
+        return Err(TlsError::Authority { file: file.to_owned(), reason: "none can be used".to_owned() });
+    }
+    if left_out > 0 {
+        tracing::warn!(file = %file.display(), usable, left_out, "some certificate authorities cannot be used");
     }
     Ok(store)
 }
