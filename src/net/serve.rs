@@ -310,7 +310,7 @@ fn start_carriers(
                 keep_all(tasks, &dial, &modes, &connect, rim, stop);
             }
             Some(tls) => {
-                let connect = OverTls::new(&reach.address, Some(&tls.server_name), Some(&tls.ca))?;
+                let connect = OverTls::new(&reach.address, &tls.server_name, &tls.ca)?;
                 keep_all(tasks, &dial, &modes, &Arc::new(connect), rim, stop);
             }
         }
