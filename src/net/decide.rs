@@ -272,7 +272,7 @@ impl Figures {
     }
 
     fn add(&mut self, done: &Done) {
-        self.health = done.health;
+        self.health = done.health.unwrap_or(self.health);
         if done.commit_us > 0 {
             self.commits += 1;
             self.commit_octets += done.commit_octets;

@@ -9,13 +9,15 @@ use std::time::Duration;
 
 use tokio::sync::mpsc;
 
-use crate::clock::{Clock, Unix};
+use crate::clock::{Clock, Mono, Unix};
 use crate::message::LinkId;
 use crate::session::Parcel;
 use crate::store::{Block, Commit, Durability, Fault, Health, Store, Swept};
 
 /// First and last wait before a refused commit is tried again.
 const RETRY_WAIT: (Duration, Duration) = (Duration::from_millis(100), Duration::from_secs(2));
+/// Microseconds between two looks at how full the store is: it means walking its folder.
+const HEALTH_REST_US: u64 = 1_000_000;
 /// Archive blocks dropped in one order, so that a sweep never holds up a commit for long.
 const SWEEP_BLOCKS: usize = 16;
 
@@ -55,7 +57,8 @@ pub(super) struct Done {
     pub(super) swept: Option<Swept>,
     /// Links whose mailbox was full or gone.
     pub(super) unreachable: Vec<LinkId>,
-    pub(super) health: Health,
+    /// How full the store is, where it was looked at.
+    pub(super) health: Option<Health>,
     /// Microseconds from the start of the commit to its flush; 0 where there was nothing to store.
     pub(super) commit_us: u64,
     pub(super) commit_octets: u64,
@@ -76,7 +79,7 @@ pub(super) struct Journal {
 pub(super) fn start(store: Box<dyn Store>, durability: Durability, clock: Clock) -> std::io::Result<Journal> {
     let (orders, received) = mpsc::channel(1);
     let (sender, reports) = mpsc::channel(4);
-    let writer = Writer { store, durability, clock, reports: sender };
+    let writer = Writer { store, durability, clock, reports: sender, next_health: Mono(0) };
     let thread = std::thread::Builder::new().name("journal".to_owned()).spawn(move || writer.run(received))?;
     Ok(Journal { orders, reports, thread })
 }
@@ -86,6 +89,7 @@ struct Writer {
     durability: Durability,
     clock: Clock,
     reports: mpsc::Sender<Report>,
+    next_health: Mono,
 }
 
 impl Writer {
@@ -105,7 +109,7 @@ impl Writer {
             if let Some(before) = order.sweep {
                 done.swept = self.sweep(before);
             }
-            done.health = self.store.health();
+            done.health = self.health();
             if self.reports.blocking_send(Report::Done(done)).is_err() {
                 return;
             }
@@ -149,6 +153,14 @@ impl Writer {
             };
             done.blocks.push((*number, block));
         }
+    }
+
+    fn health(&mut self) -> Option<Health> {
+        let now = self.clock.now().mono;
+        (now >= self.next_health).then(|| {
+            self.next_health = Mono(now.0 + HEALTH_REST_US);
+            self.store.health()
+        })
     }
 
     fn sweep(&mut self, before: Unix) -> Option<Swept> {
