@@ -37,7 +37,6 @@ impl Address {
         let length = octets.len();
         let mut own = [0; ADDRESS_MAX];
         own.get_mut(..length)?.copy_from_slice(octets);
-        #[expect(clippy::cast_possible_truncation, reason = "at most ADDRESS_MAX")]
         Some(Self { ton, npi, length: length as u8, octets: own })
     }
 

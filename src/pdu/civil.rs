@@ -73,7 +73,6 @@ pub(super) fn pair(octets: &[u8], at: usize) -> Option<i64> {
 }
 
 /// Writes the last two decimal digits of `value`, which is not negative.
-#[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "one decimal digit each")]
 pub(super) fn digits(value: i64) -> [u8; 2] {
     [b'0' + (value / 10 % 10) as u8, b'0' + (value % 10) as u8]
 }

@@ -108,7 +108,7 @@ impl<'a> Fields<'a> {
         let ton = self.octet(field.name)?;
         let npi = self.octet(field.name)?;
         let octets = self.c_octets(ADDRESS_MAX, field.status, field.name)?;
-        Address::unscanned(ton, npi, octets).ok_or(Malformed::new(field.status, field.name))
+        Address::unscanned(ton, npi, octets).ok_or_else(|| Malformed::new(field.status, field.name))
     }
 
     /// As [`address`](Self::address) where it is the last field of the body.
@@ -116,7 +116,7 @@ impl<'a> Fields<'a> {
         let ton = self.octet(field.name)?;
         let npi = self.octet(field.name)?;
         let octets = self.last_c_octets(ADDRESS_MAX, field.status, field.name)?;
-        Address::unscanned(ton, npi, octets).ok_or(Malformed::new(field.status, field.name))
+        Address::unscanned(ton, npi, octets).ok_or_else(|| Malformed::new(field.status, field.name))
     }
 }
 

@@ -99,7 +99,7 @@ impl<'a> Receipt<'a> {
         }
         let state = tlv_state.or_else(|| receipt_text::state(keys.stat)).unwrap_or(UNKNOWN);
         let error = receipt_text::number(keys.err)
-            .or(network_error.map(|(_, code)| code))
+            .or_else(|| network_error.map(|(_, code)| code))
             .filter(|code| *code <= ERROR_MAX)
             .unwrap_or(if matches!(state, ENROUTE | DELIVERED) { 0 } else { UNNUMBERED_ERROR });
         Some(Self {

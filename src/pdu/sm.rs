@@ -70,11 +70,22 @@ impl<'a> Sm<'a> {
     /// The field's own status when a field is too long, `ESME_RINVMSGLEN` when the text is cut, `ESME_RINVCMDLEN` when
     /// the body ends earlier, and those of [`Tlvs::decode`].
     pub fn decode(body: &'a [u8]) -> Result<Self, Malformed> {
-        const CUT_TEXT: Malformed = Malformed::new(CommandStatus::ESME_RINVMSGLEN, "short_message");
         let mut fields = Fields::new(body);
         let service_type = fields.c_octets(SERVICE_TYPE_MAX, CommandStatus::ESME_RINVSERTYP, "service_type")?;
         let source = fields.address(SOURCE)?;
         let destination = fields.address(DESTINATION)?;
+        Self::decode_after_addresses(fields, service_type, source, destination)
+    }
+
+    /// The fields that `submit_multi` shares, with those before them.
+    #[inline]
+    pub(super) fn decode_after_addresses(
+        mut fields: Fields<'a>,
+        service_type: &'a [u8],
+        source: Address,
+        destination: Address,
+    ) -> Result<Self, Malformed> {
+        const CUT_TEXT: Malformed = Malformed::new(CommandStatus::ESME_RINVMSGLEN, "short_message");
         let esm_class = fields.octet("esm_class")?;
         let protocol_id = fields.octet("protocol_id")?;
         let priority_flag = fields.octet("priority_flag")?;
@@ -130,24 +141,37 @@ impl<'a> Sm<'a> {
 
     /// Appends header and body as `command` with status 0. What the fields cannot hold is cut: texts to 255 octets.
     pub fn encode(&self, command: CommandId, sequence: u32, wire: &mut BytesMut) {
-        let variable = self.service_type.len()
+        let mut pen = Pen::begin(command, CommandStatus::ESME_ROK, sequence, self.body_length(), wire);
+        pen.c_octets(self.service_type);
+        pen.address(&self.source);
+        pen.address(&self.destination);
+        self.encode_after_addresses(&mut pen);
+        pen.end();
+    }
+
+    /// Octets of the body.
+    #[inline]
+    pub(super) fn body_length(&self) -> usize {
+        const FIXED: usize = 17;
+        FIXED
+            + self.service_type.len()
             + self.source.octets().len()
             + self.destination.octets().len()
             + self.schedule_delivery_time.len()
             + self.validity_period.len()
             + self.short_message.len()
-            + self.tlvs.as_octets().len();
-        let mut pen = Pen::begin(command, CommandStatus::ESME_ROK, sequence, variable + 17, wire);
-        pen.c_octets(self.service_type);
-        pen.address(&self.source);
-        pen.address(&self.destination);
+            + self.tlvs.as_octets().len()
+    }
+
+    /// Writes the fields that `submit_multi` shares.
+    #[inline]
+    pub(super) fn encode_after_addresses(&self, pen: &mut Pen<'_>) {
         pen.octets(&[self.esm_class, self.protocol_id, self.priority_flag]);
         pen.c_octets(self.schedule_delivery_time);
         pen.c_octets(self.validity_period);
         pen.octets(&[self.registered_delivery, self.replace_if_present_flag, self.data_coding, self.sm_default_msg_id]);
         pen.counted(self.short_message);
         pen.octets(self.tlvs.as_octets());
-        pen.end();
     }
 }
 

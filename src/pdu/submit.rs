@@ -112,3 +112,90 @@ fn check_time(octets: &[u8], status: CommandStatus, field: &'static str) -> Resu
     }
     refuse(status, field)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::pdu::Tlvs;
+
+    fn ordinary() -> Sm<'static> {
+        Sm {
+            source: Address::new(5, 0, b"MyBrand").unwrap(),
+            destination: Address::new(1, 1, b"4712345678").unwrap(),
+            short_message: b"Hi",
+            ..Sm::default()
+        }
+    }
+
+    fn status(change: impl FnOnce(&mut Sm<'static>)) -> u32 {
+        let mut sm = ordinary();
+        change(&mut sm);
+        sm.check_submit().map_or_else(|fault| fault.status.0, |()| 0)
+    }
+
+    fn with_tlvs(octets: &'static [u8]) -> impl FnOnce(&mut Sm<'static>) {
+        move |sm| sm.tlvs = Tlvs::decode(octets).unwrap()
+    }
+
+    #[test]
+    fn each_value_fails_by_its_own_status() {
+        let to = |ton, npi, octets: &[u8]| Address::new(ton, npi, octets).unwrap();
+        assert_eq!(status(|_| {}), 0x00);
+        assert_eq!(status(|sm| sm.source = to(7, 0, b"x")), 0x48);
+        assert_eq!(status(|sm| sm.source = to(0, 2, b"x")), 0x49);
+        assert_eq!(status(|sm| sm.source = to(0, 255, b"x")), 0x49);
+        assert_eq!(status(|sm| sm.source = to(5, 0, b"TwelveLetter")), 0x0A);
+        assert_eq!(status(|sm| sm.source = to(5, 0, b"+447700900123")), 0x00);
+        assert_eq!(status(|sm| sm.source = Address::default()), 0x00);
+        assert_eq!(status(|sm| sm.destination = to(9, 1, b"47")), 0x50);
+        assert_eq!(status(|sm| sm.destination = to(1, 5, b"47")), 0x51);
+        assert_eq!(status(|sm| sm.destination = Address::default()), 0x0B);
+        assert_eq!(status(|sm| sm.priority_flag = 4), 0x06);
+        assert_eq!(status(|sm| sm.schedule_delivery_time = b"261331000000000+"), 0x61);
+        assert_eq!(status(|sm| sm.validity_period = b"000000240000000R"), 0x62);
+        assert_eq!(status(|sm| sm.validity_period = b"1"), 0x62);
+        assert_eq!(status(|sm| sm.validity_period = b"000001000000000R"), 0x00);
+        assert_eq!(status(|sm| sm.replace_if_present_flag = 1), 0x42);
+        assert_eq!(status(|sm| sm.replace_if_present_flag = 2), 0x54);
+        assert_eq!(status(|sm| sm.sm_default_msg_id = 1), 0x63);
+        assert_eq!(status(|sm| sm.short_message = &[b'x'; 255]), 0x01);
+        assert_eq!(status(|sm| sm.short_message = &[]), 0x00);
+    }
+
+    #[test]
+    fn esm_class_is_what_a_client_may_say() {
+        for esm_class in [0x00, 0x01, 0x03, 0x08, 0x10, 0x83] {
+            assert_eq!(status(|sm| sm.esm_class = esm_class), 0x00, "{esm_class:#x}");
+        }
+        for esm_class in [0x02, 0x04, 0x0C, 0x14, 0x18, 0x20, 0x3C, 0x40] {
+            assert_eq!(status(|sm| sm.esm_class = esm_class), 0x43, "{esm_class:#x}");
+        }
+        let udh = |sm: &mut Sm<'static>| {
+            sm.esm_class = 0x43;
+            sm.short_message = b"\x05\x00\x03\xAA\x02\x01Hi";
+        };
+        assert_eq!(status(udh), 0x00);
+    }
+
+    #[test]
+    fn contradictions_in_the_optional_parameters_are_refused() {
+        const SAR: &[u8] = b"\x02\x0C\0\x02\0\x01\x02\x0E\0\x01\x02\x02\x0F\0\x01\x01";
+        assert_eq!(status(with_tlvs(b"\x04\x24\0\x02Hi")), 0x01);
+        assert_eq!(status(with_tlvs(b"\x04\x24\0\0")), 0x00);
+        assert_eq!(status(with_tlvs(SAR)), 0x00);
+        assert_eq!(status(with_tlvs(b"\x02\x0C\0\x02\0\x01\x02\x0E\0\x01\x02\x02\x0F\0\x01\x03")), 0xC4);
+        assert_eq!(status(with_tlvs(b"\x02\x0E\0\x01\x00")), 0x00);
+        let both = |sm: &mut Sm<'static>| {
+            sm.esm_class = 0x40;
+            sm.short_message = b"\x05\x00\x03\xAA\x02\x01Hi";
+            sm.tlvs = Tlvs::decode(SAR).unwrap();
+        };
+        assert_eq!(status(both), 0xC4);
+        let udh_in_payload = |sm: &mut Sm<'static>| {
+            sm.esm_class = 0x40;
+            sm.short_message = &[];
+            sm.tlvs = Tlvs::decode(b"\x04\x24\0\x04\x09\0\x03\xAA").unwrap();
+        };
+        assert_eq!(status(udh_in_payload), 0x43);
+    }
+}
