@@ -254,11 +254,11 @@ impl Bridge {
         }
         let jitter = self.jitter();
         let entry = &mut self.book.slots[slot];
-        let attempts = ((entry.attempts & !RECEIPT_ATTEMPTS) + 1).min(!RECEIPT_ATTEMPTS);
+        let attempts = entry.attempts & !RECEIPT_ATTEMPTS;
         match retry::receipt_retry(status, attempts, jitter) {
             Some(after) => {
                 entry.stage = Stage::Resting;
-                entry.attempts = attempts | RECEIPT_ATTEMPTS;
+                entry.attempts = (attempts + 1).min(!RECEIPT_ATTEMPTS) | RECEIPT_ATTEMPTS;
                 self.accounts[account as usize].tally.receipts_retried += 1;
                 self.remind(slot, seconds(now.unix.after(after)), now);
             }

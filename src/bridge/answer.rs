@@ -72,7 +72,7 @@ impl Bridge {
         }
         let jitter = self.jitter();
         let state = &mut self.carriers[carrier.0 as usize];
-        let attempts = self.book.slots[slot].attempts.saturating_add(1);
+        let attempts = self.book.slots[slot].attempts;
         match retry::next(outcome, attempts, jitter, state.on_unknown) {
             Next::Throttle { pause } => {
                 state.tally.throttled += 1;

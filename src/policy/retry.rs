@@ -20,9 +20,9 @@ pub enum Outcome {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum OnUnknown {
     /// Send it again; the subscriber may get it twice.
+    #[default]
     Resend,
     /// End it as unknown; the subscriber may not get it.
-    #[default]
     Fail,
 }
 
