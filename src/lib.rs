@@ -1,4 +1,76 @@
 //! smppgate: an SMPP 3.4 server and carrier bridge.
+//!
+//! Client systems (ESMEs) bind and submit messages; smppgate throttles and routes each by its destination country, forwards it
+//! to an upstream SMSC ("carrier"), and brings the delivery receipt back. **Acknowledged means on disk, every message
+//! ends, every receipt arrives.**
+//!
+//! # The picture
+//!
+//! ```text
+//!    net: a task per link          bridge: one task            journal: one thread
+//!    socket ─bytes→ codec ─Frame→ Session ─Input→ Bridge ─Commit{writes, then}→ Store (write, flush)
+//!       ▲                                          │                              │
+//!       └──────────── mailbox ◄── effects now ─────┘◄──────── effects then ───────┘
+//! ```
+//!
+//! Every event makes one lap, in one direction. Nothing asks back: a timer, a carrier's answer, a block read from disk is a
+//! new input that starts a new lap. A commit carries the effects that may follow it, so "durable before acknowledged"
+//! costs no return trip, and while one commit is flushed the next one gathers: that is the group commit, without a timer.
+//!
+//! # Life of a message
+//!
+//! 1. One read of a client's socket brings many PDUs. [`pdu::codec`] cuts all complete ones off at once; [`session`] asks
+//!    of each whether this bind may send it now, and answers `enquire_link` and its kin itself.
+//! 2. Everything the read brought goes to the bridge as one [`bridge::Input::Batch`]; the octets are shared, not copied.
+//! 3. `bridge/submit` decides: fields, addresses, country by longest prefix, route, times, rates, room. A refusal leaves at
+//!    once. An accepted message becomes an accept record in the open commit, a slot of 80 octets in memory, a place in its
+//!    lane, and a `submit_sm_resp` that waits for the flush.
+//! 4. At the end of the turn, `bridge/carrier` hands waiting messages to links with credit, lane by lane. Encoded once,
+//!    into the parcel that the link writes as it is; it leaves after the same flush.
+//! 5. [`net`]'s journal thread stores the commit, flushes, and only then sends the parcels. The session fills in sequence numbers
+//!    and takes window slots before the octets are written, so an answer never finds its slot missing.
+//! 6. The carrier's answer: accepted (its id is remembered), later, slower, elsewhere, or final. A message whose answer
+//!    never comes is sent again, or ends, as the carrier's `on_unknown` says.
+//! 7. The carrier's receipt finds its message by carrier and id, in any form, on any link; one that came too early waits.
+//!    `Final` is stored, then the carrier gets its `deliver_sm_resp` and the client its `deliver_sm`.
+//! 8. The client's answer settles the message. Owed receipts survive restarts and wait for a bind.
+//! 9. `bridge/seal` moves settled messages into archive blocks that hold no text, keyed by the hour in which they may be
+//!    forgotten, and cuts the journal behind them. The sweep drops whole archive blocks.
+//!
+//! # Rooms
+//!
+//! | room | duty | may use |
+//! |---|---|---|
+//! | [`clock`], [`limits`] | time as a value; every bound | nothing |
+//! | [`pdu`] | octets ↔ values, all of SMPP 3.4 | clock, limits |
+//! | [`message`] | identities, states, when a receipt is owed | clock, limits |
+//! | [`session`] | one bind as a state machine, both roles | pdu |
+//! | [`policy`] | rates, countries, routes, retries, credentials, retention: pure rules | message, pdu values |
+//! | [`store`] | blocks and archive blocks; sled and a model that can crash | message, pdu values |
+//! | [`bridge`] | everything that crosses sessions | all of the above |
+//! | [`config`] | the operator's file, checked and compiled | policy |
+//! | [`net`] | sockets, TLS, the bridge's task, the journal's thread | all of the above |
+//! | [`admin`], [`metrics`] | the operator's side | all of the above |
+//! | [`sandbox`] | simulated carrier and load generator: peers, not parts | pdu |
+//!
+//! # Invariants, as absences
+//!
+//! * No OK answer leaves before the state it promises is flushed (with `durability = "flushed"`).
+//! * The core (`pdu`, `message`, `session`, `policy`, the store's formats, `bridge`) never does I/O, reads a clock, spawns,
+//!   locks, or draws randomness that is not handed in. It runs whole in virtual time, under a seed: `tests/sim`.
+//! * No queue grows without a bound: a full one becomes a socket that is not read, or the SMPP error that says so.
+//! * No edge of the ring blocks that closes it: the journal never waits for a mailbox.
+//! * No slice of a read buffer outlives its lap: what is kept is copied into a block.
+//! * No number, text or password is printable: such types mask themselves, and no label or error holds one.
+//! * No input panics.
+//!
+//! `tests/architecture.rs` holds the layers and the bans; `tests/sim` the rest.
+//!
+//! # On disk
+//!
+//! sled's price is per key, so one value holds many facts: a commit is one or a few blocks of 32 kB ([`store::Block`]),
+//! written as one batch. Memory holds a compact index of what is not settled, rebuilt from the blocks at start. The journal is
+//! kept short by sealing its oldest blocks once nothing in them lives; stragglers are carried forward.
 
 pub mod admin;
 pub mod bridge;
