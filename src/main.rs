@@ -1,3 +1,5 @@
 //! Arguments, runtime, exit code; nothing else.
 
-fn main() {}
+fn main() -> std::process::ExitCode {
+    smppgate::cli::run()
+}

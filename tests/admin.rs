@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use smppgate::admin::{
-    self, AccountRow, CarrierRow, Check, Count, CountryRow, DELAY_BOUNDS_US, Delays, Histogram, LinkRow, Snapshot,
-    States, Status, View,
+    self, AccountRow, COMMIT_BOUNDS, CarrierRow, Check, Count, CountryRow, DELAY_BOUNDS_US, Histogram, LinkRow,
+    Snapshot, States, Status, View,
 };
 use smppgate::clock::Clock;
 use smppgate::metrics::{self, Kind, TABLE};
@@ -69,7 +69,6 @@ fn full() -> Snapshot {
         }],
         countries: vec![CountryRow { country: "NO".into(), accepted: 11, ..CountryRow::default() }],
         links: LinkRow {
-            open: 3,
             client_binds: counts(),
             carrier_binds: counts(),
             client_closes: counts(),
@@ -77,10 +76,11 @@ fn full() -> Snapshot {
             client_oddities: counts(),
             carrier_oddities: counts(),
         },
-        delays: Delays { accept_us: delay.clone(), ..Delays::default() },
         ..Snapshot::default()
     };
     snapshot.store.flush_us = delay;
+    snapshot.store.commit_size = Histogram::new(COMMIT_BOUNDS);
+    snapshot.store.swept = vec![Count::new("message", 8)];
     snapshot
 }
 
@@ -191,8 +191,8 @@ async fn every_metric_is_shown_as_its_row_says() {
     let table: Vec<_> = TABLE.iter().map(|metric| metric.name).collect();
     assert_eq!(shown, table);
     assert!(answer.body.contains("smppgate_refused_total{account=\"acme\",reason=\"account_rate\"} 5\n"));
-    assert!(answer.body.contains("smppgate_accept_seconds_bucket{le=\"0.0005\"} 9\n"));
-    assert!(answer.body.contains("smppgate_accept_seconds_bucket{le=\"+Inf\"} 10\n"));
+    assert!(answer.body.contains("smppgate_flush_seconds_bucket{le=\"0.0005\"} 9\n"));
+    assert!(answer.body.contains("smppgate_flush_seconds_bucket{le=\"+Inf\"} 10\n"));
     assert!(answer.body.contains("smppgate_ready{check=\"recovery\"} 1\n"));
     assert!(answer.body.contains("carrier=\"<fjord> & \\\"søn\\\"\""));
 }

@@ -27,7 +27,7 @@ pub(super) fn render(view: &View<'_>) -> String {
     carriers(&mut html, &view.snapshot.carriers);
     accounts(&mut html, &view.snapshot.accounts);
     countries(&mut html, &view.snapshot.countries);
-    delays(&mut html, view);
+    commits(&mut html, view);
     html.push_str(
         "<p class=\"dim\">The same as <a href=\"/status.json\">JSON</a> · <a href=\"/metrics\">metrics</a> · \
          <a href=\"/healthz\">health</a> · <a href=\"/readyz\">readiness</a></p></body></html>\n",
@@ -59,8 +59,7 @@ fn tiles(html: &mut String, view: &View<'_>) {
         ("refused", grouped(totals.refused)),
         ("waiting for carriers", grouped(totals.waiting)),
         ("receipts owed", grouped(totals.receipts_owed)),
-        ("client connections", grouped(view.snapshot.links.open)),
-        ("on disk", octets(store.bytes)),
+        ("on disk", octets(store.octets)),
     ] {
         push(html, format_args!("<div class=\"tile\"><b>{value}</b>{name}</div>"));
     }
@@ -154,16 +153,14 @@ fn countries(html: &mut String, rows: &[CountryRow]) {
     });
 }
 
-fn delays(html: &mut String, view: &View<'_>) {
-    let rows: [(&str, &Histogram); 4] = [
-        ("submit_sm to its response", &view.snapshot.delays.accept_us),
-        ("carrier's response", &view.snapshot.delays.carrier_us),
-        ("accepted to receipt", &view.snapshot.delays.receipt_us),
-        ("flush of a commit", &view.snapshot.store.flush_us),
-    ];
-    let names = ["delay, at most", "half", "95 %", "99 %", "observations"];
-    table(html, "Delays", &names, &rows, "", |(name, histogram)| {
-        let at = |share| format!("<td>{}</td>", histogram.quantile(share).map_or_else(|| "-".to_owned(), micros));
+fn commits(html: &mut String, view: &View<'_>) {
+    type Spoken = fn(u64) -> String;
+    let store = &view.snapshot.store;
+    let rows: [(&str, &Histogram, Spoken); 2] =
+        [("time to flush", &store.flush_us, micros), ("size", &store.commit_size, octets)];
+    let names = ["commits, at most", "half", "95 %", "99 %", "observations"];
+    table(html, "Store", &names, &rows, "", |(name, histogram, spoken)| {
+        let at = |share| format!("<td>{}</td>", histogram.quantile(share).map_or_else(|| "-".to_owned(), *spoken));
         vec![cell(name), at(0.5), at(0.95), at(0.99), count(histogram.count())]
     });
 }

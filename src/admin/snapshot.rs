@@ -25,8 +25,6 @@ pub struct Snapshot {
     pub links: LinkRow,
     /// Disk.
     pub store: StoreRow,
-    /// How long things take.
-    pub delays: Delays,
     /// Sums and rates; filled in by [`super::Status::publish`].
     pub totals: Totals,
 }
@@ -126,8 +124,6 @@ pub struct CountryRow {
 /// Connections and binds of the whole process.
 #[derive(Clone, Debug, Default, PartialEq, Serialize)]
 pub struct LinkRow {
-    /// Connections from clients that are open now, bound or not.
-    pub open: u64,
     /// Bind requests of clients, by result: "ok" or the refusal.
     pub client_binds: Vec<Count>,
     /// Our bind requests to carriers, by result: "ok" or the refusal.
@@ -146,7 +142,7 @@ pub struct LinkRow {
 #[derive(Clone, Debug, Default, PartialEq, Serialize)]
 pub struct StoreRow {
     /// Octets on disk.
-    pub bytes: u64,
+    pub octets: u64,
     /// Messages that are not sealed: waiting, sent, or with a receipt owed.
     pub live: u64,
     /// Messages that wait for a carrier or for their time.
@@ -156,30 +152,21 @@ pub struct StoreRow {
     /// Blocks in the journal.
     pub journal_blocks: u64,
     /// Octets in them.
-    pub journal_bytes: u64,
+    pub journal_octets: u64,
+    /// Blocks in the archive.
+    pub archive_blocks: u64,
     /// Records moved from the journal into the archive.
     pub sealed: u64,
     /// Group commits written.
     pub commits: u64,
     /// Octets written in them.
-    pub commit_bytes: u64,
-    /// Records in each group commit.
-    pub commit_records: Histogram,
+    pub commit_octets: u64,
+    /// Octets of each group commit.
+    pub commit_size: Histogram,
     /// Microseconds that the flush of a group commit took.
     pub flush_us: Histogram,
-    /// Records forgotten because their time was over.
-    pub swept: u64,
-}
-
-/// How long things take, in microseconds.
-#[derive(Clone, Debug, Default, PartialEq, Serialize)]
-pub struct Delays {
-    /// From reading a `submit_sm` to sending its response.
-    pub accept_us: Histogram,
-    /// From sending a request to a carrier to its response.
-    pub carrier_us: Histogram,
-    /// From accepting a message to handing its receipt to the client.
-    pub receipt_us: Histogram,
+    /// Records forgotten because their time was over, by retention class.
+    pub swept: Vec<Count>,
 }
 
 /// Sums over all accounts, and rates since the snapshot before.
@@ -236,8 +223,9 @@ pub const DELAY_BOUNDS_US: &[u64] = &[
     5_000_000, 10_000_000, 30_000_000, 60_000_000,
 ];
 
-/// Bounds for the number of records in a commit.
-pub const COMMIT_BOUNDS: &[u64] = &[1, 2, 5, 10, 20, 50, 100, 200, 500, 1_000, 2_000, 5_000, 10_000, 20_000, 50_000];
+/// Bounds for the size of a commit in octets, 256 B to 16 MiB.
+pub const COMMIT_BOUNDS: &[u64] =
+    &[1 << 8, 1 << 10, 1 << 12, 1 << 14, 1 << 16, 1 << 17, 1 << 18, 1 << 19, 1 << 20, 1 << 22, 1 << 24];
 
 impl Count {
     /// A count.
@@ -272,6 +260,16 @@ impl Histogram {
     #[must_use]
     pub fn new(bounds: &'static [u64]) -> Self {
         Self { bounds, counts: vec![0; bounds.len() + 1], sum: 0 }
+    }
+
+    /// The observations of another kind of histogram, in these buckets; its values are exact to a few digits.
+    #[must_use]
+    pub fn of(observed: &hdrhistogram::Histogram<u64>, bounds: &'static [u64]) -> Self {
+        let mut histogram = Self::new(bounds);
+        for step in observed.iter_recorded() {
+            histogram.record(step.value_iterated_to(), step.count_since_last_iteration());
+        }
+        histogram
     }
 
     /// Adds `count` observations of `value`.
@@ -322,6 +320,15 @@ mod tests {
         assert_eq!(histogram.quantile(0.5), Some(100));
         assert_eq!(histogram.quantile(0.99), Some(100));
         assert_eq!(Histogram::new(&[10]).quantile(0.5), None);
+    }
+
+    #[test]
+    fn observations_keep_their_count_in_other_buckets() {
+        let mut observed = hdrhistogram::Histogram::<u64>::new(3).unwrap();
+        for value in [5, 5, 50, 5_000] {
+            observed.record(value).unwrap();
+        }
+        assert_eq!(Histogram::of(&observed, &[10, 100]).counts, [2, 1, 1]);
     }
 
     #[test]

@@ -133,6 +133,13 @@ impl Status {
         self.beat();
     }
 
+    /// Recovery is done. Unlike [`Self::recovery`] it is no sign of life: whoever says so again has nothing new to tell.
+    pub fn recovered(&self, detail: &str) {
+        if !self.readiness().recovery.ok {
+            self.recovery(Check::pass(detail));
+        }
+    }
+
     /// The process was asked to stop and takes no new work.
     pub fn drain(&self) {
         self.change(|readiness| readiness.running = Check::fail("draining: asked to stop"));

@@ -20,18 +20,17 @@ impl Snapshot {
         snapshot.store.waiting = tally.messages_waiting;
         snapshot.store.receipts_parked = tally.receipts_parked;
         snapshot.store.journal_blocks = tally.journal_blocks;
-        snapshot.store.journal_bytes = tally.journal_octets;
+        snapshot.store.journal_octets = tally.journal_octets;
         snapshot.store.sealed = tally.sealed;
         snapshot
     }
 }
 
 impl LinkRow {
-    /// What the rim counted about links with clients and with carriers; `open` connections from clients are open.
+    /// What the rim counted about links with clients and with carriers.
     #[must_use]
-    pub fn of(open: u64, clients: &net::Totals, carriers: &net::Totals) -> Self {
+    pub fn of(clients: &net::Totals, carriers: &net::Totals) -> Self {
         Self {
-            open,
             client_binds: counts(&clients.binds),
             carrier_binds: counts(&carriers.binds),
             client_closes: counts(&clients.closes),

@@ -35,14 +35,6 @@ pub const TABLE: &[Metric] = &[
         },
     },
     Metric {
-        name: "smppgate_links",
-        kind: Kind::Gauge,
-        labels: &[],
-        unit: "connections",
-        help: "Connections from clients that are open, bound or not.",
-        read: |view, samples| samples.count(&[], view.snapshot.links.open),
-    },
-    Metric {
         name: "smppgate_binds_total",
         kind: Kind::Counter,
         labels: &["side", "result"],
@@ -291,30 +283,6 @@ pub const TABLE: &[Metric] = &[
         },
     },
     Metric {
-        name: "smppgate_accept_seconds",
-        kind: Kind::Histogram,
-        labels: &[],
-        unit: "seconds",
-        help: "From reading a submit_sm to sending its response, the flush included.",
-        read: |view, samples| samples.histogram(&[], &view.snapshot.delays.accept_us, 1e6),
-    },
-    Metric {
-        name: "smppgate_carrier_response_seconds",
-        kind: Kind::Histogram,
-        labels: &[],
-        unit: "seconds",
-        help: "From sending a request to a carrier to its response.",
-        read: |view, samples| samples.histogram(&[], &view.snapshot.delays.carrier_us, 1e6),
-    },
-    Metric {
-        name: "smppgate_receipt_delay_seconds",
-        kind: Kind::Histogram,
-        labels: &[],
-        unit: "seconds",
-        help: "From accepting a message to handing its receipt to the client.",
-        read: |view, samples| samples.histogram(&[], &view.snapshot.delays.receipt_us, 1e6),
-    },
-    Metric {
         name: "smppgate_messages_live",
         kind: Kind::Gauge,
         labels: &[],
@@ -344,7 +312,7 @@ pub const TABLE: &[Metric] = &[
         labels: &[],
         unit: "bytes",
         help: "Size of the store on disk.",
-        read: |view, samples| samples.count(&[], view.snapshot.store.bytes),
+        read: |view, samples| samples.count(&[], view.snapshot.store.octets),
     },
     Metric {
         name: "smppgate_journal_blocks",
@@ -360,7 +328,15 @@ pub const TABLE: &[Metric] = &[
         labels: &[],
         unit: "bytes",
         help: "Octets in the blocks of the journal.",
-        read: |view, samples| samples.count(&[], view.snapshot.store.journal_bytes),
+        read: |view, samples| samples.count(&[], view.snapshot.store.journal_octets),
+    },
+    Metric {
+        name: "smppgate_archive_blocks",
+        kind: Kind::Gauge,
+        labels: &[],
+        unit: "blocks",
+        help: "Blocks of settled messages in the archive.",
+        read: |view, samples| samples.count(&[], view.snapshot.store.archive_blocks),
     },
     Metric {
         name: "smppgate_sealed_total",
@@ -373,10 +349,12 @@ pub const TABLE: &[Metric] = &[
     Metric {
         name: "smppgate_swept_total",
         kind: Kind::Counter,
-        labels: &[],
+        labels: &["class"],
         unit: "records",
-        help: "Records forgotten because their retention was over.",
-        read: |view, samples| samples.count(&[], view.snapshot.store.swept),
+        help: "Records forgotten because their retention was over, by class.",
+        read: |view, samples| {
+            view.snapshot.store.swept.iter().for_each(|swept| samples.count(&[&swept.reason], swept.count));
+        },
     },
     Metric {
         name: "smppgate_commits_total",
@@ -392,15 +370,15 @@ pub const TABLE: &[Metric] = &[
         labels: &[],
         unit: "bytes",
         help: "Octets written in group commits.",
-        read: |view, samples| samples.count(&[], view.snapshot.store.commit_bytes),
+        read: |view, samples| samples.count(&[], view.snapshot.store.commit_octets),
     },
     Metric {
-        name: "smppgate_commit_records",
+        name: "smppgate_commit_size_bytes",
         kind: Kind::Histogram,
         labels: &[],
-        unit: "records",
-        help: "Records in each group commit.",
-        read: |view, samples| samples.histogram(&[], &view.snapshot.store.commit_records, 1.0),
+        unit: "bytes",
+        help: "Octets of each group commit.",
+        read: |view, samples| samples.histogram(&[], &view.snapshot.store.commit_size, 1.0),
     },
     Metric {
         name: "smppgate_flush_seconds",

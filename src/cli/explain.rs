@@ -1,0 +1,119 @@
+//! `explain`: the decisions a submit would meet, in order and with their reasons. Looks at the configuration only.
+
+use std::path::{Path, PathBuf};
+
+use clap::Args;
+
+use super::Failure;
+use super::check::{codes, destinations, per_second};
+use crate::bridge::Refusal;
+use crate::config::{Config, DEFAULT_PATH};
+use crate::pdu::{Address, CommandStatus};
+use crate::policy::{Explanation, NoPlan, OverRate, Plan};
+
+/// Which message.
+#[derive(Args)]
+pub(super) struct ExplainArgs {
+    /// The system_id of the account that would send it
+    #[arg(long, value_name = "NAME")]
+    account: String,
+    /// The destination, with country code; "+", blanks, hyphens and brackets are left out
+    #[arg(long, value_name = "NUMBER")]
+    to: String,
+    /// The dest_addr_ton it would have: 1 is international
+    #[arg(long, value_name = "TON", default_value_t = 1)]
+    ton: u8,
+    /// The dest_addr_npi it would have: 1 is ISDN (E.164)
+    #[arg(long, value_name = "NPI", default_value_t = 1)]
+    npi: u8,
+    /// The configuration [default: conf/smppgate.toml, or the sandbox where there is no such file]
+    #[arg(long, short, value_name = "FILE")]
+    config: Option<PathBuf>,
+}
+
+/// Prints what the message would meet.
+pub(super) fn explain(args: &ExplainArgs) -> Result<(), Failure> {
+    let (config, source) = configuration(args)?;
+    let Some(index) = config.policy.account(args.account.as_bytes()) else {
+        let names: Vec<_> = config.policy.accounts.iter().map(|account| account.system_id.as_str()).collect();
+        let known = if names.is_empty() { "there is none".to_owned() } else { names.join(", ") };
+        return Err(Failure::refused(format!("no account \"{}\" in {source}; expected one of: {known}", args.account)));
+    };
+    let number: String = args.to.chars().filter(|c| !matches!(c, '+' | ' ' | '-' | '(' | ')')).collect();
+    println!("configuration  {source}");
+    println!("account        {}: {}", args.account, sending(&config, index));
+    let Some(destination) = Address::new(args.ton, args.npi, number.as_bytes()) else {
+        return Err(Failure::refused(format!("the destination has {} digits; expected at most 20", number.len())));
+    };
+    match config.policy.explain(index, &destination) {
+        Explanation::Routed(plan) => {
+            print!("{}", routed(&config, &number, &plan));
+            Ok(())
+        }
+        Explanation::Refused(why) => {
+            let (status, reason) = refused(args, why);
+            Err(Failure::refused(format!("refused        with {status} ({:#04x}): {reason}", status.0)))
+        }
+    }
+}
+
+fn configuration(args: &ExplainArgs) -> Result<(Config, String), Failure> {
+    let default = Path::new(DEFAULT_PATH);
+    match &args.config {
+        Some(path) => Ok((Config::load(path)?, path.display().to_string())),
+        None if default.exists() => Ok((Config::load(default)?, DEFAULT_PATH.to_owned())),
+        None => Ok((Config::sandbox(), "the built-in sandbox".to_owned())),
+    }
+}
+
+fn sending(config: &Config, index: u16) -> String {
+    let Some(account) = config.policy.accounts.get(usize::from(index)) else { return String::new() };
+    let countries = account.countries.as_ref().map_or_else(
+        || "may send to every country with a route".to_owned(),
+        |countries| format!("may send to {}", codes(countries)),
+    );
+    format!("{countries}, {}", per_second(account.rate))
+}
+
+fn routed(config: &Config, number: &str, plan: &Plan) -> String {
+    let international = number.strip_prefix("00").unwrap_or(number);
+    let prefix = international.get(..plan.matched_digits).unwrap_or_default();
+    let country = plan.country;
+    let over = match (plan.country_rate, plan.over_rate) {
+        (None, _) => "",
+        (Some(_), OverRate::Defer) => "; above it, messages are accepted and sent later",
+        (Some(_), OverRate::Throttle) => "; above it, the client gets ESME_RTHROTTLED (0x58)",
+    };
+    let route = config.policy.routes.list().get(usize::from(plan.route)).map_or_else(String::new, destinations);
+    let mut text = format!("country        {country}, by the prefix {prefix}\n");
+    text += &format!("route          route[{}]: {route}\n", plan.route);
+    text += &match plan.country_rate {
+        Some(rate) => format!("rate           {}/s to {country}{over}\n", rate.limit()),
+        None => format!("rate           no limit to {country}\n"),
+    };
+    for (place, (index, name, rate)) in plan.carriers.iter().enumerate() {
+        let label = if place == 0 { "carriers" } else { "" };
+        let reach = config.carriers.get(usize::from(*index)).map_or("", |reach| reach.address.as_str());
+        text += &format!("{label:<14} {}. {name} at {reach}, {}\n", place + 1, per_second(*rate));
+    }
+    text
+}
+
+/// What the client would be told, and why.
+fn refused(args: &ExplainArgs, why: NoPlan) -> (CommandStatus, String) {
+    match why {
+        NoPlan::Account => (CommandStatus::ESME_RINVSYSID, format!("no account \"{}\"", args.account)),
+        NoPlan::Destination(status) => (
+            Refusal::Address(status).status(),
+            "no international number; expected country code and digits, such as 4791234567".to_owned(),
+        ),
+        NoPlan::Prefix => (Refusal::NoRoute.status(), "no country has such a prefix".to_owned()),
+        NoPlan::Country(country) => (
+            Refusal::CountryForbidden.status(),
+            format!("the number is in {country}, where the account may not send to"),
+        ),
+        NoPlan::Route(country) => {
+            (Refusal::NoRoute.status(), format!("the number is in {country}, and no route leads there"))
+        }
+    }
+}

@@ -1,0 +1,163 @@
+//! The command line: what can be asked, and what each exit code means. The work is done by the modules below it.
+//!
+//! A number or a text is shown only where the user gave it (`explain`, `decode`); a password never.
+
+mod check;
+mod explain;
+mod logging;
+mod publish;
+mod serve;
+
+use std::future::Future;
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::{Args, Parser, Subcommand};
+
+use crate::config::{Config, DEFAULT_PATH, Mistakes};
+use crate::sandbox::{self, CarrierArgs, LoadArgs};
+use logging::LogArgs;
+
+/// The input or the configuration was refused; nothing was started.
+const REFUSED: u8 = 1;
+/// It started and then failed. (2 is clap's, for arguments that make no sense.)
+const FAILED: u8 = 3;
+
+const EXAMPLES: &str = "\
+Examples:
+  smppgate
+      serve the sandbox: SMPP on 127.0.0.1:2775, account acme, password secret,
+      a simulated carrier, and a status page on http://127.0.0.1:8080/
+  smppgate load --messages 10
+      send ten messages through it and wait for their receipts
+  smppgate check --config gate.toml
+      list every mistake in a configuration
+  smppgate serve --config gate.toml --log-format json
+      serve it
+  smppgate explain --account acme --to 4791234567 --config gate.toml
+      which country, route, rates and carriers a message would meet
+
+Exit codes: 0 done, 1 input or configuration refused, 2 arguments wrong,
+3 failed while running, 4 \"load\" missed receipts or got some twice.";
+
+/// An SMPP 3.4 server and carrier bridge. Without a command it serves a sandbox in which a bind and a submit work at once.
+#[derive(Parser)]
+#[command(name = "smppgate", version, max_term_width = 120, after_help = EXAMPLES)]
+struct Cli {
+    #[command(subcommand)]
+    command: Option<Command>,
+    #[command(flatten)]
+    log: LogArgs,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Serve a configuration until SIGTERM or Ctrl-C; then drain and stop
+    Serve(ConfigArgs),
+    /// Read a configuration and list every mistake; start nothing
+    Check(ConfigArgs),
+    /// Say what a message would meet: country, route, rates, carriers, and why
+    Explain(explain::ExplainArgs),
+    /// Run a simulated carrier (SMSC)
+    Carrier(Box<CarrierArgs>),
+    /// Generate load and account for every answer and every receipt
+    Load(Box<LoadArgs>),
+}
+
+/// Which configuration.
+#[derive(Args)]
+struct ConfigArgs {
+    /// The configuration
+    #[arg(long, short, value_name = "FILE", default_value = DEFAULT_PATH)]
+    config: PathBuf,
+}
+
+/// Why a command ends without success. Its text is for standard error.
+struct Failure {
+    code: u8,
+    text: String,
+}
+
+/// Reads the arguments of the process, does what they ask, and returns the exit code.
+#[must_use]
+pub fn run() -> ExitCode {
+    let cli = Cli::parse();
+    match cli.dispatch() {
+        Ok(code) => code,
+        Err(failure) => {
+            eprintln!("{}", failure.text);
+            ExitCode::from(failure.code)
+        }
+    }
+}
+
+impl Cli {
+    fn dispatch(self) -> Result<ExitCode, Failure> {
+        match self.command {
+            None => {
+                self.log.install()?;
+                serve::sandbox()?;
+            }
+            Some(Command::Serve(args)) => {
+                let config = args.load()?;
+                self.log.install()?;
+                serve::serve(config)?;
+            }
+            Some(Command::Check(args)) => check::check(&args)?,
+            Some(Command::Explain(args)) => explain::explain(&args)?,
+            Some(Command::Carrier(args)) => carrier(*args)?,
+            Some(Command::Load(args)) => return load(*args),
+        }
+        Ok(ExitCode::SUCCESS)
+    }
+}
+
+impl ConfigArgs {
+    /// The configuration, or all its mistakes.
+    fn load(&self) -> Result<Config, Failure> {
+        Config::load(&self.config).map_err(Failure::from)
+    }
+}
+
+impl Failure {
+    fn refused(text: impl Into<String>) -> Self {
+        Self { code: REFUSED, text: text.into() }
+    }
+
+    fn failed(text: impl Into<String>) -> Self {
+        Self { code: FAILED, text: text.into() }
+    }
+}
+
+impl From<Mistakes> for Failure {
+    fn from(mistakes: Mistakes) -> Self {
+        let count = match mistakes.refusing() {
+            1 => "1 mistake".to_owned(),
+            many => format!("{many} mistakes"),
+        };
+        Self::refused(format!("{mistakes}\n{count}; nothing was started"))
+    }
+}
+
+fn carrier(args: CarrierArgs) -> Result<(), Failure> {
+    let report = block_on(sandbox::carrier(args))?.map_err(|error| Failure::failed(error.to_string()))?;
+    println!("{}", json(&report)?);
+    Ok(())
+}
+
+fn load(args: LoadArgs) -> Result<ExitCode, Failure> {
+    let is_json = args.json;
+    let report = block_on(sandbox::load(args))?.map_err(|error| Failure::failed(error.to_string()))?;
+    println!("{}", if is_json { json(&report)? } else { report.summary() });
+    Ok(ExitCode::from(report.exit_code()))
+}
+
+fn json(value: &impl serde::Serialize) -> Result<String, Failure> {
+    serde_json::to_string_pretty(value).map_err(|error| Failure::failed(error.to_string()))
+}
+
+/// Runs what drives itself elsewhere: one thread is enough to wait for it.
+fn block_on<T>(work: impl Future<Output = T>) -> Result<T, Failure> {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+    Ok(runtime.map_err(|error| Failure::failed(format!("cannot start: {error}")))?.block_on(work))
+}
