@@ -33,7 +33,7 @@ pub struct CarrierArgs {
     /// Random extra wait before each submit_sm_resp, up to this; answers then overtake each other
     #[arg(long, value_name = "TIME", default_value = "0s", value_parser = humantime::parse_duration)]
     pub answer_jitter: Duration,
-    /// Wait between a message and its receipt
+    /// Wait between a message and its receipt; up to a tenth of it, 5 ms at most, longer where others can go with it
     #[arg(long, value_name = "TIME", default_value = "50ms", value_parser = humantime::parse_duration)]
     pub receipt_delay: Duration,
     /// Where a receipt carries its facts

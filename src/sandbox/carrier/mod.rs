@@ -2,6 +2,7 @@
 //!
 //! One thread serves all connections, so they share state without locks. Messages live in memory only.
 
+mod account;
 mod args;
 mod link;
 mod receipt;

@@ -2,19 +2,23 @@
 //! and the counts. No I/O; time is an argument.
 
 use std::rc::Rc;
+use std::time::Duration;
 
 use crate::clock::{Mono, Now};
 use crate::message::{MessageState, owes_receipt};
 use crate::pdu::CommandStatus;
-use crate::sandbox::due::DueQueue;
 use crate::sandbox::duplex::Nudge;
 use crate::sandbox::wire::Message;
 
+use super::account::Account;
 use super::args::CarrierArgs;
 use super::receipt::Receipt;
 use super::report::{CarrierReport, Seen};
 
 const SECOND_US: u64 = 1_000_000;
+
+/// Longest wait of a receipt for others to go with it.
+const RECEIPT_GRID_MAX_US: u64 = 5000;
 
 /// No link has this number.
 const NOBODY: u64 = 0;
@@ -45,21 +49,6 @@ pub(super) struct Smsc {
     random: u64,
     bucket: Bucket,
     second: (u64, u64),
-}
-
-/// One `system_id` and the receipts owed to it.
-struct Account {
-    system_id: Vec<u8>,
-    receivers: Vec<Receiver>,
-    turn: usize,
-    waiting: DueQueue<Receipt>,
-}
-
-/// A link that takes receipts.
-struct Receiver {
-    link: u64,
-    queue: DueQueue<Receipt>,
-    nudge: Rc<Nudge>,
 }
 
 /// Tokens for `--throttle-rate`, at most a second's worth.
@@ -118,31 +107,25 @@ impl Smsc {
 
     /// The number of the account with this name.
     pub(super) fn account(&mut self, system_id: &[u8]) -> usize {
-        let known = self.accounts.iter().position(|account| account.system_id == system_id);
+        let known = self.accounts.iter().position(|account| account.is(system_id));
         known.unwrap_or_else(|| {
-            let (receivers, waiting) = (Vec::new(), DueQueue::new());
-            self.accounts.push(Account { system_id: system_id.to_vec(), receivers, turn: 0, waiting });
+            self.accounts.push(Account::new(system_id));
             self.accounts.len() - 1
         })
     }
 
     /// A bind that takes receipts appears; what waited goes to it.
     pub(super) fn attach(&mut self, account: usize, link: u64, nudge: Rc<Nudge>) {
-        let account = &mut self.accounts[account];
-        let mut queue = DueQueue::new();
-        std::mem::swap(&mut queue, &mut account.waiting);
-        account.receivers.push(Receiver { link, queue, nudge });
+        self.accounts[account].attach(link, nudge);
     }
 
     /// A bind that took receipts is gone; what was queued or open there goes to the others, or waits.
     pub(super) fn detach(&mut self, account: usize, link: u64, open: impl Iterator<Item = Receipt>, now: Mono) {
-        let receivers = &mut self.accounts[account].receivers;
-        let Some(at) = receivers.iter().position(|receiver| receiver.link == link) else { return };
-        let mut gone = receivers.remove(at);
+        let Some(queued) = self.accounts[account].detach(link) else { return };
         for receipt in open {
             self.send_again(account, receipt, now, link);
         }
-        for (due, receipt) in gone.queue.drain() {
+        for (due, receipt) in queued {
             self.queue(account, due, receipt, link);
         }
     }
@@ -162,20 +145,18 @@ impl Smsc {
         most: usize,
         mut each: impl FnMut(Receipt),
     ) {
-        let receivers = &mut self.accounts[account].receivers;
-        let Some(receiver) = receivers.iter_mut().find(|receiver| receiver.link == link) else { return };
-        for _ in 0..most {
-            let Some(receipt) = receiver.queue.pop(now) else { break };
-            self.report.receipts_sent += 1;
-            self.report.receipts_resent += u64::from(receipt.again);
-            self.report.duplicate_receipts_sent += u64::from(receipt.copy && !receipt.again);
+        let report = &mut self.report;
+        self.accounts[account].take(link, now, most, |receipt| {
+            report.receipts_sent += 1;
+            report.receipts_resent += u64::from(receipt.again);
+            report.duplicate_receipts_sent += u64::from(receipt.copy && !receipt.again);
             each(receipt);
-        }
+        });
     }
 
     /// When this link has a receipt to send.
     pub(super) fn next_due(&self, account: usize, link: u64) -> Option<Mono> {
-        self.accounts[account].receivers.iter().find(|receiver| receiver.link == link)?.queue.next_due()
+        self.accounts[account].next_due(link)
     }
 
     /// The peer's verdict on a receipt; `true` when it is to be sent again.
@@ -267,10 +248,12 @@ impl Smsc {
     fn owe(&mut self, account: usize, receipt: Receipt, link: u64, now: Mono) {
         self.report.receipts_owed += 1;
         self.receipts += 1;
-        let due = if self.args.receipt_before_response { now } else { now.after(self.args.receipt_delay) };
+        let due = if self.args.receipt_before_response { now } else { on_grid(now, self.args.receipt_delay) };
         if self.args.receipt_before_response {
             // Only the same link can be sure of the order.
-            self.queue_on(account, due, receipt, link);
+            if !self.accounts[account].queue_on(link, due, receipt) {
+                self.queue(account, due, receipt, NOBODY);
+            }
         } else {
             self.queue(account, due, receipt, NOBODY);
         }
@@ -279,41 +262,18 @@ impl Smsc {
         }
     }
 
-    fn queue_on(&mut self, account: usize, due: Mono, receipt: Receipt, link: u64) {
-        match self.accounts[account].receivers.iter_mut().find(|receiver| receiver.link == link) {
-            Some(receiver) => receiver.queue.push(due, receipt),
-            None => self.queue(account, due, receipt, NOBODY),
-        }
-    }
-
-    /// Queues a receipt on the next receiver in turn, not on `avoid` where there is another.
+    /// Queues a receipt on the next bind in turn, not on `avoid` where there is another; drops it when none is bound and
+    /// the backlog is full.
     fn queue(&mut self, account: usize, due: Mono, receipt: Receipt, avoid: u64) {
-        let account = &mut self.accounts[account];
-        let receivers = &mut account.receivers;
-        if receivers.is_empty() {
-            if account.waiting.len() < self.args.backlog {
-                account.waiting.push(due, receipt);
-            } else if !receipt.copy {
-                self.report.receipts_dropped += 1;
-            }
-            return;
+        if !self.accounts[account].queue(due, receipt, avoid, self.args.backlog) && !receipt.copy {
+            self.report.receipts_dropped += 1;
         }
-        account.turn = (account.turn + 1) % receivers.len();
-        if receivers[account.turn].link == avoid {
-            account.turn = (account.turn + 1) % receivers.len();
-        }
-        let receiver = &mut receivers[account.turn];
-        // One that already waits for something earlier looks at its queue by itself.
-        if receiver.queue.next_due().is_none_or(|next| due < next) {
-            receiver.nudge.nudge();
-        }
-        receiver.queue.push(due, receipt);
     }
 
     fn answer_at(&mut self, now: Mono) -> Mono {
         let mut at = now.after(self.args.answer_delay);
         if self.args.receipt_before_response {
-            at = at.max(now.after(std::time::Duration::from_millis(50)));
+            at = at.max(now.after(Duration::from_millis(50)));
         }
         let jitter_us = self.args.answer_jitter.as_micros() as u64;
         if jitter_us > 0 { Mono(at.0 + u64::from(self.draw()) * jitter_us / u64::from(u32::MAX)) } else { at }
@@ -325,7 +285,107 @@ impl Smsc {
     }
 }
 
+/// `now` and `delay` later, rounded up to a tenth of `delay` but 5 ms at most: receipts then leave in batches, not with
+/// a wake-up each.
+fn on_grid(now: Mono, delay: Duration) -> Mono {
+    let grid_us = (delay.as_micros() as u64 / 10).clamp(1, RECEIPT_GRID_MAX_US);
+    Mono(now.after(delay).0.next_multiple_of(grid_us))
+}
+
 /// Whether `count`, which starts at 1, is a multiple of `every`; 0 is never.
 fn hits(count: u64, every: u64) -> bool {
     every > 0 && count.is_multiple_of(every)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::clock::Unix;
+    use crate::sandbox::wire::Address;
+
+    const MESSAGE: Message<'static> = Message {
+        source: Address { ton: 5, npi: 0, digits: b"shop" },
+        destination: Address { ton: 1, npi: 1, digits: b"4791234567" },
+        esm_class: 0,
+        registered_delivery: 1,
+        text: b"hi",
+        tlvs: &[],
+    };
+
+    fn at(us: u64) -> Now {
+        Now { mono: Mono(us), unix: Unix(1_700_000_000_000) }
+    }
+
+    fn smsc(words: &[&str]) -> Smsc {
+        Smsc::new(CarrierArgs::of(words.iter().copied()).unwrap(), at(0))
+    }
+
+    #[test]
+    fn receipts_take_turns_over_the_binds_of_the_account() {
+        let mut smsc = smsc(&["--receipt-delay", "10ms"]);
+        let (acme, other) = (smsc.account(b"acme"), smsc.account(b"other"));
+        for (account, link) in [(acme, 1), (acme, 2), (other, 3)] {
+            smsc.attach(account, link, Rc::default());
+        }
+        for _ in 0..10 {
+            smsc.submit(acme, &MESSAGE, 1, at(0));
+        }
+        let mut count = |account, link, now, most| {
+            let mut count = 0;
+            smsc.take_receipts(account, link, Mono(now), most, |_| count += 1);
+            count
+        };
+        assert_eq!(count(acme, 1, 9_999, 10), 0);
+        assert_eq!(count(acme, 1, 10_000, 3), 3);
+        assert_eq!((count(acme, 1, 10_000, 10), count(acme, 2, 10_000, 10), count(other, 3, 10_000, 10)), (2, 5, 0));
+    }
+
+    #[test]
+    fn a_bind_that_goes_leaves_its_receipts_to_the_others_or_to_the_backlog() {
+        let mut smsc = smsc(&["--receipt-delay", "0s", "--backlog", "3"]);
+        let account = smsc.account(b"acme");
+        smsc.attach(account, 1, Rc::default());
+        smsc.attach(account, 2, Rc::default());
+        for _ in 0..6 {
+            smsc.submit(account, &MESSAGE, 1, at(0));
+        }
+        let mut open = Vec::new();
+        smsc.take_receipts(account, 1, Mono(1), 2, |receipt| open.push(receipt));
+        smsc.detach(account, 1, open.into_iter(), Mono(2));
+        let mut moved = Vec::new();
+        smsc.take_receipts(account, 2, Mono(2), 10, |receipt| moved.push(receipt.again));
+        assert_eq!((moved.len(), moved.iter().filter(|again| **again).count()), (6, 2));
+        smsc.detach(account, 2, std::iter::empty(), Mono(3));
+        for _ in 0..5 {
+            smsc.submit(account, &MESSAGE, 1, at(4));
+        }
+        assert_eq!((smsc.report.receipts_owed, smsc.report.receipts_dropped), (11, 2));
+        smsc.attach(account, 7, Rc::default());
+        assert!(smsc.next_due(account, 7).is_some());
+    }
+
+    #[test]
+    fn the_throttle_gives_a_second_of_burst_and_then_its_rate() {
+        let mut smsc = smsc(&["--throttle-rate", "100"]);
+        let account = smsc.account(b"acme");
+        let mut taken = |us| (0..1000).filter(|_| accepted(smsc.submit(account, &MESSAGE, 1, at(us)))).count();
+        assert_eq!((taken(0), taken(500_000), taken(505_000), taken(10_000_000)), (100, 50, 0, 100));
+    }
+
+    fn accepted(verdict: Verdict) -> bool {
+        matches!(verdict, Verdict::Accept { .. })
+    }
+
+    #[test]
+    fn ids_never_come_twice() {
+        let mut smsc = smsc(&[]);
+        let account = smsc.account(b"acme");
+        let ids: std::collections::HashSet<_> = (0..100)
+            .map(|_| match smsc.submit(account, &MESSAGE, 1, at(0)) {
+                Verdict::Accept { id, .. } => id,
+                other => panic!("{other:?}"),
+            })
+            .collect();
+        assert_eq!((ids.len(), smsc.report.unique, smsc.report.duplicates), (100, 1, 99));
+    }
 }
