@@ -1,9 +1,12 @@
 //! The load generator against the simulated carrier, without the gateway: with every fault switched on, both must count
 //! the same.
 
+use std::io::BufRead as _;
 use std::io::{Read as _, Write as _};
 use std::net::TcpStream;
-use std::time::Duration;
+use std::path::Path;
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
 
 use smppgate::pdu::{CommandId, CommandStatus, Frame, HEADER_LENGTH, Header};
 use smppgate::sandbox::{
@@ -261,6 +264,65 @@ async fn both_speak_tls() {
     assert_eq!(carrier.load(&["--messages", "2000", "--tls", "--insecure"]).await.unwrap().receipts, 2000);
     let other = ["--tls", "--ca", certificate, "--server-name", "elsewhere"];
     assert!(carrier.load(&other).await.unwrap_err().to_string().contains("cannot connect"));
+}
+
+/// The program itself.
+fn program(words: &[&str]) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_smppgate"));
+    command.args(words).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    command
+}
+
+fn signal(child: &Child, name: &str) {
+    let sent = Command::new("kill").args([name, &child.id().to_string()]).status().expect("kill");
+    assert!(sent.success());
+}
+
+/// Asks until the report file holds what `condition` asks for.
+fn reported(path: &Path, ask: impl Fn(), condition: impl Fn(&CarrierReport) -> bool) -> CarrierReport {
+    let deadline = Instant::now() + Duration::from_secs(10);
+    loop {
+        ask();
+        let text = std::fs::read_to_string(path).unwrap_or_default();
+        match serde_json::from_str(&text) {
+            Ok(report) if condition(&report) => return report,
+            _ => assert!(Instant::now() < deadline, "{text}"),
+        }
+        std::thread::sleep(Duration::from_millis(20));
+    }
+}
+
+#[test]
+fn the_programs_report_by_file_by_signal_and_by_exit_code() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("report.json");
+    let file = path.to_str().unwrap();
+    let words = ["carrier", "--listen", "127.0.0.1:0", "--report", file, "--duplicate-receipts-every", "10"];
+    let mut carrier = program(&words).spawn().unwrap();
+    let mut first = String::new();
+    let mut told = std::io::BufReader::new(carrier.stderr.take().unwrap());
+    told.read_line(&mut first).unwrap();
+    let address = first.trim().strip_prefix("carrier listens on ").unwrap();
+    let run = |messages, more: &[&str]| {
+        let fixed = ["load", "--address", address, "--json", "--seed", "7", "--messages", messages];
+        let done = program(&[&fixed[..], more].concat()).output().unwrap();
+        let report: Report = serde_json::from_slice(&done.stdout).unwrap();
+        (done.status.code(), report)
+    };
+    let (code, report) = run("9", &[]);
+    assert_eq!((code, report.acknowledged, report.receipts), (Some(0), 9, 9));
+    let ask = || signal(&carrier, "-USR1");
+    assert_eq!(reported(&path, ask, |report| report.receipts_acknowledged == 9).unique, 9);
+    let (code, report) = run("9", &[]);
+    assert_eq!((code, report.acknowledged, report.duplicate_receipts), (Some(4), 9, 1));
+    signal(&carrier, "-TERM");
+    let ended = carrier.wait_with_output().unwrap();
+    assert!(ended.status.success());
+    let last = reported(&path, || (), |report| report.receipts_acknowledged == 18);
+    assert_eq!((last.received, last.unique, last.duplicates), (18, 9, 9));
+    assert_eq!(serde_json::from_slice::<CarrierReport>(&ended.stdout).unwrap().received, 18);
+    let nobody = program(&["load", "--address", address]).output().unwrap();
+    assert!(String::from_utf8_lossy(&nobody.stderr).contains("is the server running?"));
 }
 
 /// A client by hand, for what the load generator never does.

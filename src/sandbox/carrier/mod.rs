@@ -152,7 +152,8 @@ async fn accept(
     }
 }
 
-/// Runs a carrier until SIGINT or SIGTERM, then prints the summary and writes the report file.
+/// Runs a carrier until SIGINT or SIGTERM, then writes the report file and a summary to standard error. SIGUSR1 writes
+/// the report file in between.
 ///
 /// # Errors
 /// The carrier cannot start, or the report file cannot be written.
@@ -185,7 +186,7 @@ pub async fn carrier(args: CarrierArgs) -> Result<CarrierReport, SandboxError> {
     if let Some(path) = report_file.as_deref() {
         write_report(path, report.clone())?;
     }
-    println!("{}", report.summary());
+    eprintln!("{}", report.summary());
     Ok(report)
 }
 
