@@ -1,13 +1,13 @@
 //! The load generator against the simulated carrier, without the gateway: with every fault switched on, both must count
 //! the same.
 
-use std::io::BufRead as _;
-use std::io::{Read as _, Write as _};
+use std::io::{BufRead as _, Read as _, Write as _};
 use std::net::TcpStream;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
+use smppgate::clock::{Clock, Mono};
 use smppgate::pdu::{CommandId, CommandStatus, Frame, HEADER_LENGTH, Header};
 use smppgate::sandbox::{
     CarrierArgs, CarrierHandle, CarrierReport, LoadArgs, Report, SandboxError, load, spawn_carrier,
@@ -280,13 +280,13 @@ fn signal(child: &Child, name: &str) {
 
 /// Asks until the report file holds what `condition` asks for.
 fn reported(path: &Path, ask: impl Fn(), condition: impl Fn(&CarrierReport) -> bool) -> CarrierReport {
-    let deadline = Instant::now() + Duration::from_secs(10);
+    let clock = Clock::start();
     loop {
         ask();
         let text = std::fs::read_to_string(path).unwrap_or_default();
         match serde_json::from_str(&text) {
             Ok(report) if condition(&report) => return report,
-            _ => assert!(Instant::now() < deadline, "{text}"),
+            _ => assert!(clock.now().mono < Mono(10_000_000), "{text}"),
         }
         std::thread::sleep(Duration::from_millis(20));
     }
