@@ -115,10 +115,9 @@ impl Session {
         }
     }
 
-    /// The end of our patience with an incomplete PDU. Stands still while we do not read.
+    /// The end of our patience with an incomplete PDU.
     fn due_of_partial(&self) -> Option<(Mono, Why)> {
-        let since = self.partial.filter(|_| self.wants_input())?;
-        Some((since.after(PARTIAL_PDU), Why::PartialPdu))
+        self.partial.map(|since| (since.after(PARTIAL_PDU), Why::PartialPdu))
     }
 
     /// The end of the oldest request's timer. Stands still while we do not read.

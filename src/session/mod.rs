@@ -275,8 +275,8 @@ impl Session {
 
     fn read_again(&mut self, pause: Pause, now: Mono) {
         if matches!(self.pause, Pause::Since(_)) {
-            self.liveness.restart(now);
-            self.partial = self.partial.map(|_| now);
+            // The silence was ours.
+            self.liveness.heard(now);
             self.grace = now.after(timers::PAUSE_GRACE);
         }
         self.pause = pause;

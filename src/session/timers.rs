@@ -119,14 +119,6 @@ impl Liveness {
         *self = Self::new(now);
     }
 
-    /// Starts the interval under way anew: the silence before was ours.
-    pub(super) fn restart(&mut self, now: Mono) {
-        self.heard = now;
-        if self.asked.is_some() {
-            self.asked = Some(now);
-        }
-    }
-
     /// When [`Self::tick`] has something to say; `None` with an interval of zero.
     pub(super) fn due(&self, idle: Duration) -> Option<(Mono, Why)> {
         if idle.is_zero() {

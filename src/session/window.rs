@@ -200,3 +200,21 @@ impl<T: Copy + Default> Window<T> {
         self.open == 0
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_number_still_open_when_its_turn_comes_again_is_passed_over() {
+        let mut window: Window<u8> = Window::new(4, 5);
+        assert_eq!(window.take(1, Mono(0)), Some(5));
+        assert_eq!(window.take(2, Mono(0)), Some(6));
+        // As after the whole range of numbers.
+        window.next = 4;
+        assert_eq!(window.number(), 4);
+        assert_eq!(window.number(), 7);
+        window.next = 5;
+        assert_eq!(window.take(3, Mono(0)), Some(7));
+    }
+}

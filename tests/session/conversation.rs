@@ -337,10 +337,12 @@ fn a_nack_of_our_enquire_link_or_unbind_is_an_answer() {
     let number = |wire: &[u8]| u32::from_be_bytes(wire[12..16].try_into().unwrap());
     rig.feed(&pdu(CommandId::GENERIC_NACK, CommandStatus::ESME_RINVCMDID, number(&ask), &[]));
     assert_eq!(rig.session.counters().unknown_nacks, 0);
+    rig.feed(&pdu(CommandId::GENERIC_NACK, CommandStatus::ESME_RINVCMDID, number(&ask), &[]));
+    assert_eq!(rig.session.counters().unknown_nacks, 1, "once");
     let unbind = rig.unbind();
     rig.feed(&pdu(CommandId::GENERIC_NACK, CommandStatus::ESME_RINVCMDID, number(&unbind), &[]));
     assert_eq!(rig.session.closing(), Some(CloseReason::Unbound));
-    assert_eq!(rig.session.counters().unknown_nacks, 0);
+    assert_eq!(rig.session.counters().unknown_nacks, 1);
 }
 
 #[test]

@@ -9,4 +9,5 @@ mod parcels;
 mod random;
 mod rig;
 mod timers;
+mod vectors;
 mod window;

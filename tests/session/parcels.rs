@@ -67,13 +67,18 @@ fn what_may_not_be_sent_is_cut_out_and_reported() {
         CommandId::DELIVER_SM,
         CommandId::DELIVER_SM,
         CommandId::OUTBIND,
+        CommandId::ALERT_NOTIFICATION,
     ]);
     assert_eq!(wire, [request(CommandId::DELIVER_SM, 1), request(CommandId::DELIVER_SM, 2)].concat());
     assert_eq!(rig.session.deadline(), Some((rig.now, Why::Unsent)));
     let (_, events) = rig.pass(INSTANT);
     let (wrong, full) = (CommandStatus::ESME_RINVBNDSTS, CommandStatus::ESME_RTHROTTLED);
-    assert_eq!(events, [unsent(2, wrong), unsent(4, full), unsent(5, wrong)]);
-    assert_eq!(rig.session.counters().unsent, 3);
+    assert_eq!(
+        events,
+        [unsent(2, wrong), unsent(4, full), unsent(5, wrong), unsent(6, wrong)],
+        "an alert has no response to wait for"
+    );
+    assert_eq!(rig.session.counters().unsent, 4);
 }
 
 #[test]

@@ -235,3 +235,41 @@ fn after_a_pause_the_timers_run_again() {
     let (wire, _) = rig.pass(SECOND * 29);
     assert_eq!(wire[4..8], [0, 0, 0, 0x15], "30 seconds after the pause");
 }
+
+#[test]
+fn nobody_is_asked_while_we_do_not_read() {
+    let settings = Settings { window: 1, enquire_link: SECOND * 2, ..Settings::default() };
+    let mut rig = Rig::bound(Role::Smsc, BindMode::Transceiver, settings);
+    rig.feed(&submits(1..2));
+    assert!(rig.pass(SECOND * 5).0.is_empty());
+    assert!(rig.pass(Duration::from_millis(1_999)).0.is_empty());
+    assert_eq!(rig.pass(Duration::from_millis(1)).0, request(CommandId::ENQUIRE_LINK, 1));
+}
+
+#[test]
+fn inactivity_counts_from_the_bind() {
+    let settings = Settings { inactivity: Some(SECOND * 20), ..Settings::default() };
+    let mut rig = Rig::new(Role::Smsc, settings);
+    rig.pass(SECOND * 4);
+    rig.feed(&request(CommandId::BIND_TRANSMITTER, 1));
+    rig.control(Control::Bound(BindMode::Transmitter));
+    assert_eq!(rig.session.deadline(), Some((rig.now.after(SECOND * 20), Why::Inactivity)));
+}
+
+#[test]
+fn each_kind_of_message_counts_against_inactivity() {
+    let mut settings = Settings { inactivity: Some(SECOND * 20), ..Settings::default() };
+    settings.enquire_link = Duration::ZERO;
+    let mut rig = Rig::bound(Role::Esme, BindMode::Transceiver, settings);
+    rig.pass(SECOND * 15);
+    rig.send(&[CommandId::SUBMIT_SM]);
+    rig.pass(SECOND * 15);
+    rig.feed(&request(CommandId::SUBMIT_SM_RESP, 2));
+    rig.pass(SECOND * 15);
+    rig.feed(&request(CommandId::DELIVER_SM, 1));
+    rig.answer(1);
+    rig.pass(SECOND * 15);
+    assert!(rig.session.is_bound());
+    assert_eq!(rig.session.deadline(), Some((rig.now.after(SECOND * 5), Why::Inactivity)));
+    assert_eq!(rig.pass(SECOND * 5).0, request(CommandId::UNBIND, 3));
+}
