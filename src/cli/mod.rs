@@ -3,6 +3,7 @@
 //! A number or a text is shown only where the user gave it (`explain`, `decode`); a password never.
 
 mod check;
+mod decode;
 mod explain;
 mod logging;
 mod publish;
@@ -36,6 +37,8 @@ Examples:
       serve it
   smppgate explain --account acme --to 4791234567 --config gate.toml
       which country, route, rates and carriers a message would meet
+  smppgate decode 00000010000000150000000000000001
+      a PDU in words
 
 Exit codes: 0 done, 1 input or configuration refused, 2 arguments wrong,
 3 failed while running, 4 \"load\" missed receipts or got some twice.";
@@ -62,6 +65,8 @@ enum Command {
     Carrier(Box<CarrierArgs>),
     /// Generate load and account for every answer and every receipt
     Load(Box<LoadArgs>),
+    /// Show PDUs in words
+    Decode(decode::DecodeArgs),
 }
 
 /// Which configuration.
@@ -105,6 +110,7 @@ impl Cli {
             }
             Some(Command::Check(args)) => check::check(&args)?,
             Some(Command::Explain(args)) => explain::explain(&args)?,
+            Some(Command::Decode(args)) => decode::decode(&args)?,
             Some(Command::Carrier(args)) => carrier(*args)?,
             Some(Command::Load(args)) => return load(*args),
         }

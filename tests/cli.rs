@@ -1,0 +1,288 @@
+//! The binary as people and machines use it: output, exit codes, signals, and what never shows.
+
+use std::fs;
+use std::io::{Read as _, Write as _};
+use std::net::{TcpListener, TcpStream};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Output, Stdio};
+use std::time::Duration;
+
+use smppgate::clock::{Clock, Mono};
+
+const CANARY: &str = "c4n4ry99";
+const NUMBER: &str = "4791234567";
+
+fn smppgate(arguments: &[&str]) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_smppgate"));
+    command.args(arguments).env_remove("RUST_LOG").stdin(Stdio::null());
+    command
+}
+
+fn run(arguments: &[&str]) -> (i32, String, String) {
+    told(&smppgate(arguments).output().expect("the binary runs"))
+}
+
+fn told(output: &Output) -> (i32, String, String) {
+    let text = |octets: &[u8]| String::from_utf8_lossy(octets).into_owned();
+    (output.status.code().expect("an exit code"), text(&output.stdout), text(&output.stderr))
+}
+
+fn reference() -> String {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("conf/smppgate.toml").display().to_string()
+}
+
+#[test]
+fn check_says_good_or_lists_the_mistakes() {
+    let (code, out, _) = run(&["check", "--config", &reference()]);
+    assert_eq!(code, 0);
+    assert!(out.contains("smppgate.toml: good\n"), "{out}");
+    assert!(out.contains("route     NO SE DK: fjord then backup, 3000/s\n"), "{out}");
+
+    let folder = tempfile::tempdir().expect("a folder");
+    let file = folder.path().join("gate.toml");
+    let text = fs::read_to_string(reference()).expect("the reference");
+    fs::write(
+        &file,
+        text.replace("max_binds", "maxbinds")
+            .replace("#maxbinds", "maxbinds")
+            .replace("\"NO\", \"SE\", \"DK\"", "\"NO\", \"XX\""),
+    )
+    .expect("written");
+    let (code, out, error) = run(&["check", "--config", &file.display().to_string()]);
+    assert_eq!((code, out.as_str()), (1, ""));
+    assert!(error.contains("account[0].maxbinds: unknown key, did you mean \"max_binds\"?"), "{error}");
+    assert!(error.contains("route[0].country: \"XX\" is no country"), "{error}");
+    assert!(error.ends_with("2 mistakes; nothing was started\n"), "{error}");
+
+    let (code, _, error) = run(&["serve", "--config", &file.display().to_string()]);
+    assert_eq!(code, 1, "{error}");
+    let (code, _, error) = run(&["check", "--config", "/nonexistent.toml"]);
+    assert_eq!(code, 1);
+    assert!(error.contains("cannot be read"), "{error}");
+}
+
+#[test]
+fn explain_names_each_decision_or_the_reason() {
+    let explain =
+        |account: &str, to: &str| run(&["explain", "--account", account, "--to", to, "--config", &reference()]);
+    let (code, out, _) = explain("acme", "+47 912 34 567");
+    assert_eq!(code, 0);
+    for line in [
+        "account        acme: may send to NO SE, 5000/s\n",
+        "country        NO, by the prefix 47\n",
+        "route          route[0]: NO SE DK\n",
+        "rate           3000/s to NO; above it, messages are accepted and sent later\n",
+        "carriers       1. fjord at 127.0.0.1:2776, 10000/s\n",
+        "               2. backup at 127.0.0.1:2777, no rate limit\n",
+    ] {
+        assert!(out.contains(line), "{line}{out}");
+    }
+    let refused = |account, to, part: &str| {
+        let (code, _, error) = explain(account, to);
+        assert_eq!(code, 1, "{to}");
+        assert!(error.contains(part), "{error}");
+    };
+    refused("acme", "4915112345678", "ESME_RINVDSTADR (0x0b): the number is in DE, where the account may not send to");
+    refused("acme", "hello", "no international number");
+    refused("acme", "123456789012345678901", "expected at most 20");
+    refused("acmee", "4791234567", "no account \"acmee\"");
+}
+
+#[test]
+fn decode_reads_arguments_and_standard_input() {
+    let submit = "0000003a 00000004 00000000 00000002 00 05 00 61636d6500 01 01 3437393132333435363700 00 00 00 00 00 01 00 \
+                  00 00 05 68656c6c6f 0204 0002 1234";
+    let (code, out, error) = run(&["decode", submit]);
+    assert_eq!((code, error.as_str()), (0, ""), "{out}");
+    for part in [
+        "submit_sm",
+        "\"4791234567\" (ton 1 international, npi 1 ISDN)",
+        "= text",
+        "\"hello\"",
+        "12 34",
+        "user_message_reference",
+        "receipt of success and failure",
+    ] {
+        assert!(out.contains(part), "{part} in {out}");
+    }
+    let mut child = smppgate(&["decode", "-"])
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .expect("runs");
+    child
+        .stdin
+        .take()
+        .expect("a pipe")
+        .write_all(b"00:00:00:10:80:00:00:15:00:00:00:00:00:00:00:07\n")
+        .expect("written");
+    let (code, out, _) = told(&child.wait_with_output().expect("it ends"));
+    assert_eq!(code, 0);
+    assert!(out.contains("enquire_link_resp"), "{out}");
+    let (code, _, error) = run(&["decode", "00 0g"]);
+    assert_eq!(
+        (code, error.as_str()),
+        (1, "character 5: 'g' is no hexadecimal digit; expected 0-9 and a-f, two for each octet\n")
+    );
+    assert_eq!(run(&["decode"]).0, 2);
+}
+
+#[test]
+fn help_is_worth_reading_and_wrong_arguments_are_two() {
+    let (code, out, _) = run(&["--help"]);
+    assert_eq!(code, 0);
+    for part in ["serve", "check", "explain", "carrier", "load", "decode", "Examples:", "Exit codes:"] {
+        assert!(out.contains(part), "{part}");
+    }
+    assert!(out.lines().all(|line| line.chars().count() <= 120), "{out}");
+    assert_eq!(run(&["serv"]).0, 2);
+    assert_eq!(run(&["serve", "--confg", "x"]).0, 2);
+    let (code, _, error) = run(&["--log", "a=b=c", "serve", "--config", &reference()]);
+    assert_eq!(code, 1);
+    assert!(error.contains("is no log level"), "{error}");
+}
+
+/// A server of this binary; killed when a test fails.
+struct Server {
+    child: Child,
+    error: PathBuf,
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        // It has ended already when the test went well.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+impl Server {
+    fn start(folder: &Path, name: &str, arguments: &[&str]) -> Self {
+        let error = folder.join(format!("{name}.log"));
+        let file = fs::File::create(&error).expect("a log file");
+        let child =
+            smppgate(arguments).current_dir(folder).stdout(Stdio::null()).stderr(file).spawn().expect("it runs");
+        Self { child, error }
+    }
+
+    fn signal(&self, name: &str) {
+        let sent = Command::new("kill").args([name, &self.child.id().to_string()]).status().expect("kill runs");
+        assert!(sent.success());
+    }
+
+    fn ended(&mut self) -> Option<i32> {
+        self.child.try_wait().expect("a child").map(|status| status.code().unwrap_or(-1))
+    }
+
+    fn log(&self) -> String {
+        fs::read_to_string(&self.error).expect("the log")
+    }
+}
+
+/// Waits for a condition, for 30 seconds at most.
+fn until<T>(what: &str, mut condition: impl FnMut() -> Option<T>) -> T {
+    let clock = Clock::start();
+    while clock.now().mono < Mono(30_000_000) {
+        if let Some(value) = condition() {
+            return value;
+        }
+        std::thread::sleep(Duration::from_millis(20));
+    }
+    panic!("waited 30 seconds for {what}");
+}
+
+/// Ports that were free a moment ago.
+fn free_ports<const N: usize>() -> [u16; N] {
+    let listeners = [(); N].map(|()| TcpListener::bind("127.0.0.1:0").expect("a free port"));
+    listeners.map(|listener| listener.local_addr().expect("an address").port())
+}
+
+fn get(port: u16, path: &str) -> Option<String> {
+    let mut stream = TcpStream::connect(("127.0.0.1", port)).ok()?;
+    stream.write_all(format!("GET {path} HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n").as_bytes()).ok()?;
+    let mut text = String::new();
+    stream.read_to_string(&mut text).ok()?;
+    Some(text)
+}
+
+fn configuration(smpp: u16, admin: u16, carrier: u16) -> String {
+    format!(
+        "[listen]\nsmpp = \"127.0.0.1:{smpp}\"\nadmin = \"127.0.0.1:{admin}\"\n\
+         [[account]]\nsystem_id = \"acme\"\npassword = \"{CANARY}\"\n\
+         [[carrier]]\nname = \"fjord\"\naddress = \"127.0.0.1:{carrier}\"\nsystem_id = \"us\"\npassword = \"{CANARY}\"\n\
+         [[route]]\ncountry = [\"*\"]\ncarriers = [\"fjord\"]\n"
+    )
+}
+
+#[test]
+fn a_served_configuration_takes_messages_drains_and_shows_no_secret() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let [smpp, admin, carrier] = free_ports();
+    fs::write(folder.path().join("gate.toml"), configuration(smpp, admin, carrier)).expect("written");
+    let mut server = Server::start(
+        folder.path(),
+        "server",
+        &["serve", "--config", "gate.toml", "--log", "trace", "--log-format", "json"],
+    );
+    let unready = until("a page", || get(admin, "/readyz"));
+    assert!(unready.starts_with("HTTP/1.1 503"), "{unready}");
+    until("the missing carrier to be told", || {
+        let page = get(admin, "/readyz")?;
+        (page.contains("0 of 1 carrier links bound") && page.contains("takes commits")).then_some(())
+    });
+    let listen = format!("127.0.0.1:{carrier}");
+    let mut smsc = Server::start(folder.path(), "carrier", &["carrier", "--listen", &listen, "--password", CANARY]);
+    until("readiness", || get(admin, "/readyz").filter(|page| page.starts_with("HTTP/1.1 200")));
+
+    let address = format!("127.0.0.1:{smpp}");
+    let load =
+        ["load", "--address", &address, "--password", CANARY, "--messages", "20", "--binds", "1", "--to", NUMBER];
+    let (code, out, error) = run(&load);
+    assert_eq!(code, 0, "{out}{error}");
+    assert!(out.contains("acknowledged 20"), "{out}");
+    let page = until("the counts", || {
+        get(admin, "/metrics").filter(|page| page.contains("smppgate_receipts_delivered_total{account=\"acme\"} 20\n"))
+    });
+    assert!(page.contains("smppgate_forwarded_total{carrier=\"fjord\"} 20\n"), "{page}");
+    let mut wrong = load;
+    wrong[4] = "wr0ngpwd";
+    let (code, _, error) = run(&wrong);
+    assert_eq!(code, 3);
+    assert!(error.contains("ESME_RINVPASWD") && !error.contains("wr0ngpwd"), "{error}");
+
+    server.signal("-TERM");
+    assert_eq!(until("the server to drain", || server.ended()), 0, "{}", server.log());
+    smsc.signal("-INT");
+    assert_eq!(until("the carrier to end", || smsc.ended()), 0);
+    let log = server.log();
+    for line in log.lines().filter(|line| line.starts_with('{')) {
+        let event: serde_json::Value = serde_json::from_str(line).expect("each event is JSON");
+        let quiet = event["level"] == "TRACE" || event["level"] == "DEBUG";
+        assert!(quiet || !line.contains(NUMBER), "{line}");
+    }
+    assert!(log.contains("\"message\":\"serving\""), "{log}");
+    let outputs = [log, smsc.log(), page, get_all(folder.path())];
+    assert!(outputs.iter().all(|text| !text.contains(CANARY) && !text.contains("wr0ngpwd")), "a password was written");
+}
+
+/// Every text below the folder but the configuration.
+fn get_all(folder: &Path) -> String {
+    let names = fs::read_dir(folder).expect("a folder").map(|entry| entry.expect("an entry").path());
+    let files = names.filter(|path| path.is_file() && !path.ends_with("gate.toml"));
+    files.map(|path| String::from_utf8_lossy(&fs::read(path).expect("a file")).into_owned()).collect()
+}
+
+#[test]
+fn a_taken_address_is_a_failure_that_names_its_key() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let [admin, carrier] = free_ports();
+    let taken = TcpListener::bind("127.0.0.1:0").expect("a port");
+    let port = taken.local_addr().expect("an address").port();
+    fs::write(folder.path().join("gate.toml"), configuration(port, admin, carrier)).expect("written");
+    let output = smppgate(&["serve", "--config", "gate.toml"]).current_dir(folder.path()).output().expect("it ends");
+    let (code, _, error) = told(&output);
+    assert_eq!(code, 3, "{error}");
+    assert!(error.contains(&format!("listen.smpp = \"127.0.0.1:{port}\"")), "{error}");
+    assert!(!folder.path().join("data").exists(), "nothing starts half");
+}
