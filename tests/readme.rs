@@ -1,0 +1,36 @@
+//! What the README says is what the code does.
+
+use std::process::Command;
+
+use smppgate::config::Config;
+use smppgate::metrics;
+
+const README: &str = include_str!("../README.md");
+
+/// The operators' table is the code's table.
+#[test]
+fn the_table_of_metrics_is_the_code() {
+    let table = metrics::markdown_table();
+    assert!(README.contains(&table), "the section Metrics of README.md is:\n{table}");
+}
+
+#[test]
+fn every_command_is_named() {
+    let help = Command::new(env!("CARGO_BIN_EXE_smppgate")).arg("--help").output().expect("the binary runs");
+    let help = String::from_utf8_lossy(&help.stdout).into_owned();
+    let commands = help.lines().skip_while(|line| *line != "Commands:").skip(1).take_while(|line| !line.is_empty());
+    let names: Vec<_> =
+        commands.filter_map(|line| line.split_whitespace().next()).filter(|name| *name != "help").collect();
+    assert!(names.contains(&"serve"), "{help}");
+    for name in names {
+        assert!(README.contains(&format!("`smppgate {name} ")), "README.md does not name `smppgate {name}`");
+    }
+}
+
+#[test]
+fn the_sandbox_is_where_it_is_said_to_be() {
+    let config = Config::sandbox();
+    for address in [config.listen.smpp, config.listen.admin].into_iter().flatten() {
+        assert!(README.contains(&address.to_string()), "README.md does not name {address}");
+    }
+}
