@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use smppgate::admin::{
     self, AccountRow, COMMIT_BOUNDS, CarrierRow, Check, Count, CountryRow, DELAY_BOUNDS_US, Histogram, LinkRow,
-    Snapshot, States, Status, View,
+    Snapshot, States, Status,
 };
 use smppgate::clock::Clock;
 use smppgate::metrics::{self, Kind, TABLE};
@@ -213,8 +213,7 @@ fn names_and_labels_keep_the_conventions() {
 #[test]
 fn a_view_renders_without_a_server() {
     let status = Status::new(Clock::start());
-    let (snapshot, readiness) = (status.snapshot(), status.readiness());
-    let text = metrics::render(&View { snapshot: &snapshot, readiness: &readiness });
+    let text = status.metrics();
     assert!(text.contains("smppgate_ready{check=\"store\"} 0\n"), "{text}");
 }
 

@@ -118,9 +118,7 @@ async fn status_json(State(status): State<Status>) -> Json<serde_json::Value> {
 }
 
 async fn prometheus(State(status): State<Status>) -> Response {
-    let (snapshot, readiness) = (status.snapshot(), status.readiness());
-    let text = metrics::render(&View { snapshot: &snapshot, readiness: &readiness });
-    ([(header::CONTENT_TYPE, metrics::CONTENT_TYPE)], text).into_response()
+    ([(header::CONTENT_TYPE, metrics::CONTENT_TYPE)], status.metrics()).into_response()
 }
 
 async fn alive(State(status): State<Status>) -> (StatusCode, Json<serde_json::Value>) {

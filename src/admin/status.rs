@@ -10,8 +10,10 @@ use std::time::Duration;
 use arc_swap::ArcSwap;
 use serde::Serialize;
 
+use super::View;
 use super::snapshot::{Count, Snapshot, Totals};
 use crate::clock::{Clock, Mono};
+use crate::metrics::Exporter;
 
 /// How long the process may be silent before it counts as stuck.
 pub const SILENCE_MAX: Duration = Duration::from_secs(10);
@@ -25,6 +27,7 @@ struct Shared {
     clock: Clock,
     snapshot: ArcSwap<Snapshot>,
     readiness: ArcSwap<Readiness>,
+    exporter: Exporter,
     /// When a loop last showed that it turns, [`Mono`].
     beat: AtomicU64,
     silence_max: Duration,
@@ -98,7 +101,14 @@ impl Status {
         };
         let beat = AtomicU64::new(clock.now().mono.0);
         let (snapshot, readiness) = (ArcSwap::default(), ArcSwap::from_pointee(readiness));
-        Self(Arc::new(Shared { clock, snapshot, readiness, beat, silence_max }))
+        Self(Arc::new(Shared { clock, snapshot, readiness, exporter: Exporter::new(), beat, silence_max }))
+    }
+
+    /// All metrics at this moment, in the text format of Prometheus.
+    #[must_use]
+    pub fn metrics(&self) -> String {
+        let (snapshot, readiness) = (self.snapshot(), self.readiness());
+        self.0.exporter.render(&View { snapshot: &snapshot, readiness: &readiness })
     }
 
     /// Takes the next snapshot: adds its totals and rates, and notes that the process is alive.

@@ -1,13 +1,13 @@
-//! Every metric: one table of names, kinds, labels and meanings, and the text that Prometheus reads.
+//! Every metric: one table of names, kinds, labels and meanings, and the way to Prometheus.
 //!
-//! The text is written from a [`Snapshot`] when somebody asks, so nothing is counted twice, no counter is shared between
-//! threads and nothing grows between two scrapes. Labels come from the configuration and from short fixed lists; no
+//! The recorder is filled from a [`View`] when somebody asks: the parts count in plain numbers of their own, so no counter
+//! is shared between threads on the path of a message. Labels come from the configuration and from short fixed lists; no
 //! label is personal data.
 
-mod exposition;
+mod exporter;
 mod table;
 
-pub use exposition::{CONTENT_TYPE, Samples, render};
+pub use exporter::{CONTENT_TYPE, Exporter, Samples};
 pub use table::TABLE;
 
 use crate::admin::View;
