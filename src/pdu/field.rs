@@ -6,7 +6,7 @@
 use nom::bytes::complete::take;
 use nom::number::complete::{be_u8, be_u32};
 
-use super::address::{ADDRESS_MAX, Address};
+use super::address::{ADDRESS_MAX, Address, WINDOW, first_nul};
 use super::command::CommandStatus;
 use super::fault::Malformed;
 
@@ -48,6 +48,13 @@ impl<'a> Fields<'a> {
             }
             Err(_) => Err(Malformed::cut(field)),
         }
+    }
+
+    /// Some one-octet fields in a row, the first of them `field`.
+    #[inline]
+    pub(super) fn array<const N: usize>(&mut self, field: &'static str) -> Result<[u8; N], Malformed> {
+        let octets = self.octets(N, Malformed::cut(field))?;
+        octets.try_into().map_err(|_| Malformed::cut(field))
     }
 
     pub(super) fn word(&mut self, field: &'static str) -> Result<u32, Malformed> {
@@ -103,18 +110,30 @@ impl<'a> Fields<'a> {
     }
 
     /// Type of number, numbering plan, address.
-    #[inline]
+    ///
+    /// Always inlined: handing 23 octets over through memory costs more than reading them.
+    #[inline(always)]
     pub(super) fn address(&mut self, field: AddressField) -> Result<Address, Malformed> {
-        let ton = self.octet(field.name)?;
-        let npi = self.octet(field.name)?;
+        let [ton, npi] = self.array(field.name)?;
+        if let Some(window) = self.rest.first_chunk::<WINDOW>()
+            && let Some(address) = Address::at_start_of(ton, npi, window)
+        {
+            self.rest = self.rest.get(address.octets().len() + 1..).unwrap_or(&[]);
+            return Ok(address);
+        }
+        self.short_address(ton, npi, field)
+    }
+
+    /// The address near the end of a body, or one that is too long.
+    #[cold]
+    fn short_address(&mut self, ton: u8, npi: u8, field: AddressField) -> Result<Address, Malformed> {
         let octets = self.c_octets(ADDRESS_MAX, field.status, field.name)?;
         Address::unscanned(ton, npi, octets).ok_or_else(|| Malformed::new(field.status, field.name))
     }
 
     /// As [`address`](Self::address) where it is the last field of the body.
     pub(super) fn last_address(&mut self, field: AddressField) -> Result<Address, Malformed> {
-        let ton = self.octet(field.name)?;
-        let npi = self.octet(field.name)?;
+        let [ton, npi] = self.array(field.name)?;
         let octets = self.last_c_octets(ADDRESS_MAX, field.status, field.name)?;
         Address::unscanned(ton, npi, octets).ok_or_else(|| Malformed::new(field.status, field.name))
     }
@@ -126,12 +145,23 @@ fn nul(octets: &[u8], max: usize) -> Option<usize> {
     octets.iter().take(max + 1).position(|octet| *octet == 0)
 }
 
-/// Octets up to the first NUL, or all of them: how a lenient reader takes a string.
-pub(super) fn until_nul(octets: &[u8]) -> &[u8] {
-    match octets.iter().position(|octet| *octet == 0) {
-        Some(at) => &octets[..at],
-        None => octets,
+/// Offset of the first `needle`, eight octets at a time.
+#[inline]
+pub(super) fn position(octets: &[u8], needle: u8) -> Option<usize> {
+    let pattern = u64::from_ne_bytes([needle; 8]);
+    let (words, tail) = octets.as_chunks::<8>();
+    for (index, word) in words.iter().enumerate() {
+        if let Some(at) = first_nul(u64::from_le_bytes(*word) ^ pattern) {
+            return Some(index * 8 + at);
+        }
     }
+    tail.iter().position(|octet| *octet == needle).map(|at| words.len() * 8 + at)
+}
+
+/// Octets up to the first NUL, or all of them: how a lenient reader takes a string.
+#[inline]
+pub(super) fn until_nul(octets: &[u8]) -> &[u8] {
+    position(octets, 0).and_then(|at| octets.get(..at)).unwrap_or(octets)
 }
 
 #[cfg(test)]
@@ -148,6 +178,14 @@ mod tests {
         assert_eq!(Fields::new(b"abc\0").c_octets(2, STATUS, "f"), Err(Malformed::new(STATUS, "f")));
         assert_eq!(Fields::new(b"ab").c_octets(2, STATUS, "f"), Err(Malformed::cut("f")));
         assert_eq!(Fields::new(b"").c_octets(2, STATUS, "f"), Err(Malformed::cut("f")));
+    }
+
+    #[test]
+    fn words_find_what_a_loop_finds() {
+        let octets: Vec<u8> = (0..100).collect();
+        for needle in 0..=120 {
+            assert_eq!(position(&octets, needle), octets.iter().position(|octet| *octet == needle));
+        }
     }
 
     #[test]

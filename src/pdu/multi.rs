@@ -10,7 +10,7 @@ use super::address::Address;
 use super::command::{CommandId, CommandStatus};
 use super::fault::Malformed;
 use super::field::{DESTINATION, Fields, SOURCE, until_nul};
-use super::pen::Pen;
+use super::pen::{Head, Pen};
 use super::sm::{SERVICE_TYPE_MAX, Sm};
 use super::tlv::Tlvs;
 
@@ -141,14 +141,14 @@ impl<'a> SubmitMulti<'a> {
 
     /// Appends header and body.
     pub fn encode(&self, sequence: u32, wire: &mut BytesMut) {
-        let body = self.sm.body_length() + self.destinations.octets.len();
-        let mut pen = Pen::begin(CommandId::SUBMIT_MULTI, CommandStatus::ESME_ROK, sequence, body, wire);
-        pen.c_octets(self.sm.service_type);
-        pen.address(&self.sm.source);
-        pen.octet(self.destinations.count);
-        pen.octets(self.destinations.octets);
-        self.sm.encode_after_addresses(&mut pen);
-        pen.end();
+        let mut head = Head::begin(CommandId::SUBMIT_MULTI, sequence);
+        head.c_octets::<SERVICE_TYPE_MAX>(self.sm.service_type);
+        head.address(&self.sm.source);
+        head.octets([self.destinations.count]);
+        let mut rest = Head::empty();
+        self.sm.encode_after_addresses(&mut rest);
+        let tail = [self.destinations.octets, rest.written(), self.sm.text_field(), self.sm.tlvs.as_octets()];
+        head.finish(&tail, wire);
     }
 }
 

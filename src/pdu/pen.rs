@@ -1,10 +1,11 @@
 //! Writes one PDU: header first, body after it, the length patched in at the end.
 //!
-//! Room is reserved once; the callers pass the size they will need.
+//! [`Pen`] writes any PDU field by field. [`Head`] is for those of every message: it gathers the fields of bounded size
+//! on the stack, where a copy has a known length, so that the buffer is touched three times instead of twenty.
 
 use bytes::{BufMut, BytesMut};
 
-use super::address::Address;
+use super::address::{ADDRESS_MAX, Address};
 use super::command::{CommandId, CommandStatus};
 use super::header::HEADER_LENGTH;
 use super::tlv::Tlv;
@@ -80,5 +81,86 @@ impl<'w> Pen<'w> {
     pub(super) fn end(self) {
         let length = u32::try_from(self.wire.len() - self.start).unwrap_or(u32::MAX);
         self.wire[self.start..self.start + 4].copy_from_slice(&length.to_be_bytes());
+    }
+}
+
+/// Room for the header and the bounded fields of `submit_sm`: 111 octets, and a copy of fixed length after them.
+const HEAD_MAX: usize = 144;
+
+/// The bounded fields at the start of a PDU.
+pub(super) struct Head {
+    octets: [u8; HEAD_MAX],
+    length: usize,
+}
+
+impl Head {
+    /// No octets.
+    #[inline]
+    pub(super) fn empty() -> Self {
+        Self { octets: [0; HEAD_MAX], length: 0 }
+    }
+
+    /// The header of a PDU of `ESME_ROK`.
+    #[inline]
+    pub(super) fn begin(command: CommandId, sequence: u32) -> Self {
+        let mut head = Self::empty();
+        head.octets([0; 4]);
+        head.octets(command.0.to_be_bytes());
+        head.octets([0; 4]);
+        head.octets(sequence.to_be_bytes());
+        head
+    }
+
+    /// The octets so far.
+    #[inline]
+    pub(super) fn written(&self) -> &[u8] {
+        self.octets.get(..self.length).unwrap_or(&self.octets)
+    }
+
+    /// Octets whose number is known here. What does not fit is left out, and callers never write that much.
+    #[inline]
+    pub(super) fn octets<const N: usize>(&mut self, octets: [u8; N]) {
+        if let Some(room) = self.octets.get_mut(self.length..self.length + N) {
+            room.copy_from_slice(&octets);
+            self.length += N;
+        }
+    }
+
+    /// At most `MAX` octets and a NUL.
+    #[inline]
+    pub(super) fn c_octets<const MAX: usize>(&mut self, octets: &[u8]) {
+        if !octets.is_empty() {
+            let octets = octets.get(..MAX).unwrap_or(octets);
+            if let Some(room) = self.octets.get_mut(self.length..self.length + octets.len()) {
+                room.copy_from_slice(octets);
+                self.length += octets.len();
+            }
+        }
+        // The NUL is there: nothing has been written past `length` but zeros.
+        self.length += 1;
+    }
+
+    #[inline]
+    pub(super) fn address(&mut self, address: &Address) {
+        self.octets([address.ton(), address.npi()]);
+        // All of the array in one copy of fixed length; the zeros after the address are its NUL.
+        if let Some(room) = self.octets.get_mut(self.length..self.length + ADDRESS_MAX) {
+            room.copy_from_slice(&address.padded());
+            self.length += address.octets().len() + 1;
+        }
+    }
+
+    /// Patches `command_length` and appends the head and `tail` to `wire`.
+    #[inline]
+    pub(super) fn finish(mut self, tail: &[&[u8]], wire: &mut BytesMut) {
+        let total = self.length + tail.iter().map(|part| part.len()).sum::<usize>();
+        self.octets[..4].copy_from_slice(&u32::try_from(total).unwrap_or(u32::MAX).to_be_bytes());
+        wire.reserve(total);
+        wire.put_slice(self.written());
+        for part in tail {
+            if !part.is_empty() {
+                wire.put_slice(part);
+            }
+        }
     }
 }

@@ -8,13 +8,12 @@ use std::fmt;
 use bytes::BytesMut;
 
 use super::address::Address;
-use super::command::{CommandId, CommandStatus};
-use super::pen::Pen;
+use super::command::CommandId;
+use super::pen::Head;
 use super::receipt_text::{self, Keys};
 use super::sm::Sm;
 use super::tag::Tag;
 use super::time::calendar;
-use super::tlv::Tlv;
 use crate::clock::Unix;
 
 /// `message_state` of a message that did not end yet.
@@ -174,27 +173,37 @@ pub struct ReceiptSm<'a> {
 
 /// Most octets of an id. SMPP 3.4 §5.2.23.
 const ID_MAX: usize = 64;
-/// Octets of [`ReceiptSm`] besides addresses, id and its copy, with a little to spare.
-const FIXED: usize = 180;
-
 impl ReceiptSm<'_> {
     /// Appends a whole `deliver_sm`.
     pub fn encode(&self, sequence: u32, wire: &mut BytesMut) {
-        let room = FIXED + self.source.octets().len() + self.destination.octets().len() + 2 * self.id.len();
-        let mut pen = Pen::begin(CommandId::DELIVER_SM, CommandStatus::ESME_ROK, sequence, room, wire);
-        pen.octet(0);
-        pen.address(&self.source);
-        pen.address(&self.destination);
-        pen.octets(&[self.esm_class, 0, 0, 0, 0, 0, 0, 0, 0]);
-        self.text(&mut pen);
-        if self.with_tlvs {
-            self.tlvs(&mut pen);
+        let id = self.id();
+        let tail = self.text_after_id();
+        let mut head = Head::begin(CommandId::DELIVER_SM, sequence);
+        head.c_octets::<0>(&[]);
+        head.address(&self.source);
+        head.address(&self.destination);
+        let length = u8::try_from(3 + id.len() + tail.len()).unwrap_or(u8::MAX);
+        head.octets([self.esm_class, 0, 0, 0, 0, 0, 0, 0, 0, length]);
+        head.octets(*b"id:");
+        if !self.with_tlvs {
+            return head.finish(&[id, &tail], wire);
         }
-        pen.end();
+        let [high, low] = Tag::RECEIPTED_MESSAGE_ID.0.to_be_bytes();
+        let id_tlv = [high, low, 0, u8::try_from(id.len() + 1).unwrap_or(u8::MAX)];
+        let [high, low] = Tag::MESSAGE_STATE.0.to_be_bytes();
+        // The first octet is the NUL of the id.
+        let state_tlv = [0, high, low, 0, 1, self.state];
+        let [high, low] = Tag::NETWORK_ERROR_CODE.0.to_be_bytes();
+        let (network, code) = self.network_error.unwrap_or_default();
+        let [code_high, code_low] = code.to_be_bytes();
+        let network_tlv = [high, low, 0, 3, network, code_high, code_low];
+        let network_tlv = if self.network_error.is_some() { &network_tlv[..] } else { &[] };
+        head.finish(&[id, &tail, &id_tlv, id, &state_tlv, network_tlv], wire);
     }
 
     /// What follows the id has one size, so it is a template that gets its values put in place.
-    fn text(&self, pen: &mut Pen<'_>) {
+    #[inline]
+    fn text_after_id(&self) -> [u8; 89] {
         let mut tail = *b" sub:001 dlvrd:000 submit date:0000000000 done date:0000000000 stat:0000000 err:000 text:";
         if self.state == DELIVERED {
             tail[17] = b'1';
@@ -204,25 +213,9 @@ impl ReceiptSm<'_> {
         tail[68..75].copy_from_slice(receipt_text::word(self.state));
         let error = self.error.min(ERROR_MAX);
         for (digit, place) in tail[80..83].iter_mut().zip([100, 10, 1]) {
-            *digit += u8::try_from(error / place % 10).unwrap_or(0);
+            *digit += (error / place % 10) as u8;
         }
-        let id = self.id();
-        pen.octet(u8::try_from(3 + id.len() + tail.len()).unwrap_or(u8::MAX));
-        pen.octets(b"id:");
-        pen.octets(id);
-        pen.octets(&tail);
-    }
-
-    fn tlvs(&self, pen: &mut Pen<'_>) {
-        let id = self.id();
-        let [tag_high, tag_low] = Tag::RECEIPTED_MESSAGE_ID.0.to_be_bytes();
-        pen.octets(&[tag_high, tag_low, 0, u8::try_from(id.len() + 1).unwrap_or(u8::MAX)]);
-        pen.c_octets(id);
-        pen.tlv(Tlv { tag: Tag::MESSAGE_STATE, value: &[self.state] });
-        if let Some((network, code)) = self.network_error {
-            let [high, low] = code.to_be_bytes();
-            pen.tlv(Tlv { tag: Tag::NETWORK_ERROR_CODE, value: &[network, high, low] });
-        }
+        tail
     }
 
     fn id(&self) -> &[u8] {

@@ -4,6 +4,7 @@
 //! A value that cannot be read is absent, never a fault.
 
 use super::civil;
+use super::field::{position, until_nul};
 use crate::clock::Unix;
 
 /// Words of `stat`, by the number of the state; each has seven letters.
@@ -43,7 +44,7 @@ impl<'a> Keys<'a> {
         let mut keys = Self::default();
         let mut open = None;
         let mut from = 0;
-        while let Some(at) = text.get(from..).and_then(|rest| rest.iter().position(|octet| *octet == b':')) {
+        while let Some(at) = text.get(from..).and_then(|rest| position(rest, b':')) {
             let colon = from + at;
             // A key cannot reach back over the colon of the key before it.
             if let Some((key, length)) = key_before(&text[from..colon]) {
@@ -86,54 +87,60 @@ fn is_separator(octet: u8) -> bool {
 
 /// The key that ends `before`, spaces after it allowed, and how many octets from its start to the end of `before`.
 fn key_before(before: &[u8]) -> Option<(Key, usize)> {
-    let (word, start) = last_word(before);
-    let is = |name: &[u8]| word.eq_ignore_ascii_case(name);
-    let key = match word.len() {
-        2 if is(b"id") => Key::Id,
-        3 if is(b"sub") => Key::Count,
-        3 if is(b"err") => Key::Err,
-        4 if is(b"stat") => Key::Stat,
-        4 if is(b"text") => Key::Text,
-        4 if is(b"date") => {
-            let (word, start) = last_word(&before[..start]);
-            let key = match word.len() {
-                4 if word.eq_ignore_ascii_case(b"done") => Key::DoneDate,
-                6 if word.eq_ignore_ascii_case(b"submit") => Key::SubmitDate,
-                _ => return None,
-            };
-            return Some((key, before.len() - start));
+    let word = trimmed_end(before);
+    // The last letter tells which keys there can be.
+    let (key, start) = match word.last()?.to_ascii_lowercase() {
+        b'd' => start_of(word, b"id")
+            .map(|start| (Key::Id, start))
+            .or_else(|| start_of(word, b"dlvrd").map(|start| (Key::Count, start))),
+        b'b' => start_of(word, b"sub").map(|start| (Key::Count, start)),
+        b'r' => start_of(word, b"err").map(|start| (Key::Err, start)),
+        b't' => start_of(word, b"stat")
+            .map(|start| (Key::Stat, start))
+            .or_else(|| start_of(word, b"text").map(|start| (Key::Text, start))),
+        b'e' => {
+            // "submit date", "submit_date" and "submitdate".
+            let which = without(word, b"date")?;
+            let which = trimmed_end(which.strip_suffix(b"_").unwrap_or(which));
+            start_of(which, b"submit")
+                .map(|start| (Key::SubmitDate, start))
+                .or_else(|| start_of(which, b"done").map(|start| (Key::DoneDate, start)))
         }
-        5 if is(b"dlvrd") => Key::Count,
-        8 if is(b"donedate") => Key::DoneDate,
-        9 if is(b"done_date") => Key::DoneDate,
-        10 if is(b"submitdate") => Key::SubmitDate,
-        11 if is(b"submit_date") => Key::SubmitDate,
-        _ => return None,
-    };
+        _ => None,
+    }?;
     Some((key, before.len() - start))
 }
 
-/// The last run of octets that are no separators, and where it starts.
-fn last_word(octets: &[u8]) -> (&[u8], usize) {
-    let end = octets.iter().rposition(|octet| !is_separator(*octet)).map_or(0, |at| at + 1);
-    let start = octets[..end].iter().rposition(|octet| is_separator(*octet)).map_or(0, |at| at + 1);
-    (&octets[start..end], start)
+/// `octets` without `name` at its end, in any case.
+fn without<'a>(octets: &'a [u8], name: &[u8]) -> Option<&'a [u8]> {
+    let (rest, end) = octets.split_at_checked(octets.len().checked_sub(name.len())?)?;
+    end.eq_ignore_ascii_case(name).then_some(rest)
 }
 
-/// Without separators and NULs around it, and without anything after a NUL.
-pub(super) fn trimmed(value: &[u8]) -> &[u8] {
-    let mut value = super::field::until_nul(value);
-    while let [first, rest @ ..] = value
-        && is_separator(*first)
-    {
-        value = rest;
-    }
+/// Where the word `name` starts that ends `octets`.
+fn start_of(octets: &[u8], name: &[u8]) -> Option<usize> {
+    let rest = without(octets, name)?;
+    rest.last().is_none_or(|octet| is_separator(*octet)).then_some(rest.len())
+}
+
+fn trimmed_end(mut value: &[u8]) -> &[u8] {
     while let [rest @ .., last] = value
         && is_separator(*last)
     {
         value = rest;
     }
     value
+}
+
+/// Without separators and NULs around it, and without anything after a NUL.
+pub(super) fn trimmed(value: &[u8]) -> &[u8] {
+    let mut value = until_nul(value);
+    while let [first, rest @ ..] = value
+        && is_separator(*first)
+    {
+        value = rest;
+    }
+    trimmed_end(value)
 }
 
 /// The state a `stat` word means, by its first five letters; UNKNOWN for a word nobody lists, `None` without a word.
@@ -172,9 +179,9 @@ pub(super) fn number(digits: &[u8]) -> Option<u16> {
 pub(super) fn date(digits: &[u8]) -> Option<Unix> {
     let pair = |index: usize| civil::pair(digits, index * 2);
     let short =
-        |second: i64| civil::instant(civil::century(pair(0)?), [pair(1)?, pair(2)?, pair(3)?, pair(4)?, second]);
+        |second: i32| civil::instant(civil::century(pair(0)?), [pair(1)?, pair(2)?, pair(3)?, pair(4)?, second]);
     let long =
-        |second: i64| civil::instant(pair(0)? * 100 + pair(1)?, [pair(2)?, pair(3)?, pair(4)?, pair(5)?, second]);
+        |second: i32| civil::instant(pair(0)? * 100 + pair(1)?, [pair(2)?, pair(3)?, pair(4)?, pair(5)?, second]);
     let seconds = match digits.len() {
         10 => short(0),
         12 => pair(5).and_then(short).or_else(|| long(0)),

@@ -12,7 +12,7 @@ use super::address::Address;
 use super::command::{CommandId, CommandStatus};
 use super::fault::Malformed;
 use super::field::{DESTINATION, Fields, SOURCE};
-use super::pen::Pen;
+use super::pen::Head;
 use super::tag::Tag;
 use super::tlv::Tlvs;
 
@@ -78,7 +78,7 @@ impl<'a> Sm<'a> {
     }
 
     /// The fields that `submit_multi` shares, with those before them.
-    #[inline]
+    #[inline(always)]
     pub(super) fn decode_after_addresses(
         mut fields: Fields<'a>,
         service_type: &'a [u8],
@@ -86,16 +86,12 @@ impl<'a> Sm<'a> {
         destination: Address,
     ) -> Result<Self, Malformed> {
         const CUT_TEXT: Malformed = Malformed::new(CommandStatus::ESME_RINVMSGLEN, "short_message");
-        let esm_class = fields.octet("esm_class")?;
-        let protocol_id = fields.octet("protocol_id")?;
-        let priority_flag = fields.octet("priority_flag")?;
+        let [esm_class, protocol_id, priority_flag] = fields.array("esm_class")?;
         let schedule_delivery_time =
             fields.c_octets(TIME_LENGTH, CommandStatus::ESME_RINVSCHED, "schedule_delivery_time")?;
         let validity_period = fields.c_octets(TIME_LENGTH, CommandStatus::ESME_RINVEXPIRY, "validity_period")?;
-        let registered_delivery = fields.octet("registered_delivery")?;
-        let replace_if_present_flag = fields.octet("replace_if_present_flag")?;
-        let data_coding = fields.octet("data_coding")?;
-        let sm_default_msg_id = fields.octet("sm_default_msg_id")?;
+        let [registered_delivery, replace_if_present_flag, data_coding, sm_default_msg_id] =
+            fields.array("registered_delivery")?;
         let sm_length = fields.octet("sm_length").map_err(|_| CUT_TEXT)?;
         let short_message = fields.octets(usize::from(sm_length), CUT_TEXT)?;
         let tlvs = Tlvs::decode(fields.rest())?;
@@ -139,39 +135,35 @@ impl<'a> Sm<'a> {
         matches!(self.esm_class & Self::TYPE_MASK, Self::TYPE_RECEIPT | Self::TYPE_INTERMEDIATE)
     }
 
-    /// Appends header and body as `command` with status 0. What the fields cannot hold is cut: texts to 255 octets.
+    /// Appends header and body as `command` with status 0. What a field cannot hold is cut, texts to 255 octets.
     pub fn encode(&self, command: CommandId, sequence: u32, wire: &mut BytesMut) {
-        let mut pen = Pen::begin(command, CommandStatus::ESME_ROK, sequence, self.body_length(), wire);
-        pen.c_octets(self.service_type);
-        pen.address(&self.source);
-        pen.address(&self.destination);
-        self.encode_after_addresses(&mut pen);
-        pen.end();
+        let mut head = Head::begin(command, sequence);
+        head.c_octets::<SERVICE_TYPE_MAX>(self.service_type);
+        head.address(&self.source);
+        head.address(&self.destination);
+        self.encode_after_addresses(&mut head);
+        head.finish(&[self.text_field(), self.tlvs.as_octets()], wire);
     }
 
-    /// Octets of the body.
+    /// What of `short_message` its length octet can tell of.
     #[inline]
-    pub(super) fn body_length(&self) -> usize {
-        const FIXED: usize = 17;
-        FIXED
-            + self.service_type.len()
-            + self.source.octets().len()
-            + self.destination.octets().len()
-            + self.schedule_delivery_time.len()
-            + self.validity_period.len()
-            + self.short_message.len()
-            + self.tlvs.as_octets().len()
+    pub(super) fn text_field(&self) -> &'a [u8] {
+        self.short_message.get(..usize::from(u8::MAX)).unwrap_or(self.short_message)
     }
 
-    /// Writes the fields that `submit_multi` shares.
+    /// Writes the fields that `submit_multi` shares, up to the text.
     #[inline]
-    pub(super) fn encode_after_addresses(&self, pen: &mut Pen<'_>) {
-        pen.octets(&[self.esm_class, self.protocol_id, self.priority_flag]);
-        pen.c_octets(self.schedule_delivery_time);
-        pen.c_octets(self.validity_period);
-        pen.octets(&[self.registered_delivery, self.replace_if_present_flag, self.data_coding, self.sm_default_msg_id]);
-        pen.counted(self.short_message);
-        pen.octets(self.tlvs.as_octets());
+    pub(super) fn encode_after_addresses(&self, head: &mut Head) {
+        head.octets([self.esm_class, self.protocol_id, self.priority_flag]);
+        head.c_octets::<TIME_LENGTH>(self.schedule_delivery_time);
+        head.c_octets::<TIME_LENGTH>(self.validity_period);
+        head.octets([
+            self.registered_delivery,
+            self.replace_if_present_flag,
+            self.data_coding,
+            self.sm_default_msg_id,
+            u8::try_from(self.short_message.len()).unwrap_or(u8::MAX),
+        ]);
     }
 }
 

@@ -50,7 +50,7 @@ impl Time {
             *part = civil::pair(octets, index * 2).ok_or(BadTime)?;
         }
         let tenths = match octets[12] {
-            digit @ b'0'..=b'9' => i64::from(digit - b'0'),
+            digit @ b'0'..=b'9' => i32::from(digit - b'0'),
             _ => return Err(BadTime),
         };
         let quarters = civil::pair(octets, 13).ok_or(BadTime)?;
@@ -65,11 +65,12 @@ impl Time {
             return Err(BadTime);
         }
         let local = civil::instant(civil::century(year), [month, day, hour, minute, second]).ok_or(BadTime)?;
-        Ok(Some(Self::Absolute((local - sign * quarters * 900) * 1_000 + tenths * 100)))
+        let utc = local - i64::from(sign * quarters * 900);
+        Ok(Some(Self::Absolute(utc * 1_000 + i64::from(tenths * 100))))
     }
 
     /// Months and days run to 99, as 0–99 is the only reading that can say "no months"; the clock does not overflow.
-    fn relative(parts: [i64; 6]) -> Result<Option<Self>, BadTime> {
+    fn relative(parts: [i32; 6]) -> Result<Option<Self>, BadTime> {
         let [years, months, days, hours, minutes, seconds] = parts.map(|part| u8::try_from(part).unwrap_or(u8::MAX));
         if hours > 23 || minutes > 59 || seconds > 59 {
             return Err(BadTime);
@@ -87,12 +88,11 @@ impl Time {
         let ms = match self {
             Self::Absolute(ms) => ms,
             Self::Relative { years, months, days, hours, minutes, seconds } => {
-                // The bound keeps the arithmetic far from overflow; it lies in the year 10889.
-                let now = i64::try_from(now.0).unwrap_or(i64::MAX).min(1 << 48);
-                let day_ms = civil::DAY_S * 1_000;
-                let date = Date::from_days(now / day_ms).after_months(i64::from(years) * 12 + i64::from(months));
-                let span_s = i64::from(hours) * 3_600 + i64::from(minutes) * 60 + i64::from(seconds);
-                (date.days() + i64::from(days)) * day_ms + now % day_ms + span_s * 1_000
+                let (today, ms) = day(now);
+                let date = Date::from_days(today).after_months(i32::from(years) * 12 + i32::from(months));
+                let span_s = i32::from(hours) * 3_600 + i32::from(minutes) * 60 + i32::from(seconds);
+                let start_ms = i64::from(date.days() + i32::from(days)) * civil::DAY_S * 1_000;
+                start_ms + i64::from(ms) + i64::from(span_s) * 1_000
             }
         };
         Unix(u64::try_from(ms).unwrap_or(0))
@@ -103,17 +103,25 @@ impl Time {
     pub fn absolute(at: Unix) -> [u8; TIME_LENGTH] {
         let mut octets = *b"0000000000000000";
         octets[..12].copy_from_slice(&calendar(at));
-        octets[12] = civil::digits(i64::try_from(at.0 / 100 % 10).unwrap_or(0))[1];
+        octets[12] = b'0' + (at.0 / 100 % 10) as u8;
         octets[15] = b'+';
         octets
     }
 }
 
+/// Days since 1970, and milliseconds of the day. The last day told apart lies in the year 10889.
+fn day(at: Unix) -> (i32, i32) {
+    const DAY_MS: u64 = 86_400_000;
+    const LAST_MS: u64 = 1 << 48;
+    let ms = at.0.min(LAST_MS);
+    ((ms / DAY_MS) as i32, (ms % DAY_MS) as i32)
+}
+
 /// `YYMMDDhhmmss` in UTC; the first ten are the dates of a receipt. SMPP 3.4 Appendix B.
 pub(super) fn calendar(at: Unix) -> [u8; 12] {
-    let seconds = i64::try_from(at.0 / 1_000).unwrap_or(i64::MAX);
-    let date = Date::from_days(seconds / civil::DAY_S);
-    let clock = seconds % civil::DAY_S;
+    let (days, ms) = day(at);
+    let date = Date::from_days(days);
+    let clock = ms / 1_000;
     let parts = [date.year, date.month, date.day, clock / 3_600, clock / 60 % 60, clock % 60];
     let mut octets = [0; 12];
     for (pair, part) in octets.chunks_exact_mut(2).zip(parts) {
