@@ -309,6 +309,24 @@ fn large_and_many_blocks_survive(bench: &mut dyn Bench) {
     assert_eq!(recovered(bench).0, all);
 }
 
+/// What a full disk, or a kill while opening, leaves behind.
+#[test]
+fn a_snapshot_that_sled_did_not_finish_is_no_damage() {
+    let mut bench = OnDisk::new();
+    let commit = Commit { blocks: blocks(0, 3), ..Commit::default() };
+    put(&mut bench, &commit);
+    bench.restart();
+    bench.store = None;
+    let unfinished = bench.directory.path().join("snap.7FFFFFFFFFFFFFFF.generating");
+    for octets in [&b""[..], b"half of a snapshot, by far not all of it"] {
+        std::fs::write(&unfinished, octets).expect("written");
+        bench.restart();
+        assert_eq!(recovered(&mut bench).0, commit.blocks);
+        assert!(!unfinished.exists());
+        bench.store = None;
+    }
+}
+
 mod faults {
     //! What the model store can do on order.
 

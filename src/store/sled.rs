@@ -326,7 +326,13 @@ impl Engine {
             .cache_capacity(tuning.cache_octets)
             .segment_size(tuning.segment_octets)
             .mode(if tuning.throughput { sled::Mode::HighThroughput } else { sled::Mode::LowSpace });
-        let db = config.open().map_err(because(doing))?;
+        let mut opened = config.open();
+        if let Err(sled::Error::Corruption { .. }) = opened
+            && drop_unfinished_snapshots(path)
+        {
+            opened = config.open();
+        }
+        let db = opened.map_err(because(doing))?;
         let names = db.tree_names();
         let mark = db.get(FORMAT).map_err(because(doing))?;
         match mark.as_deref() {
@@ -400,6 +406,22 @@ fn refuse_other_files(path: &Path) -> Result<(), Fault> {
         }
     }
     Ok(())
+}
+
+/// Removes the snapshots that sled was writing when the disk was full or the process died; whether there were any.
+///
+/// sled takes the newest one for whole and refuses its files for ever. It needs none: the log has everything.
+fn drop_unfinished_snapshots(path: &Path) -> bool {
+    let Ok(entries) = fs::read_dir(path) else { return false };
+    let mut dropped = false;
+    for entry in entries.flatten() {
+        let name = entry.file_name();
+        let name = name.to_string_lossy();
+        if name.starts_with("snap.") && name.ends_with(".generating") {
+            dropped |= fs::remove_file(entry.path()).is_ok();
+        }
+    }
+    dropped
 }
 
 /// A panic inside sled as a fault.
