@@ -15,6 +15,7 @@ mod index;
 pub mod memory;
 mod names;
 pub mod sled;
+mod witness;
 pub mod write;
 
 pub use self::sled::{SledStore, Tuning};

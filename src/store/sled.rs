@@ -19,6 +19,7 @@ use super::block::Block;
 use super::envelope::VERSION;
 use super::index::ArchiveIndex;
 use super::names::{self, Names};
+use super::witness::Witness;
 use super::{Commit, Durability, Enrolled, Fault, Health, Progress, Recovered, Store, Swept, Tally, check_cuts, hour};
 use crate::clock::Unix;
 use crate::message::MessageId;
@@ -40,6 +41,7 @@ pub struct SledStore {
     tuning: Tuning,
     /// `None` after a fault, until the next call that writes opens it again.
     engine: Option<Engine>,
+    witness: Witness,
     index: ArchiveIndex,
     /// Numbers of the journal blocks; complete once recovered.
     journal: BTreeSet<u64>,
@@ -75,18 +77,22 @@ impl SledStore {
     /// [`Fault::Locked`] when another process has it, [`Fault::Foreign`] when the directory is used for something else
     /// or by a newer version, [`Fault::Corrupt`] and [`Fault::DamagedArchive`] when its files are damaged.
     pub fn open(path: &Path, tuning: Tuning) -> Result<Self, Fault> {
+        refuse_other_files(path)?;
+        let doing = "opening the store";
+        let io = |error: std::io::Error| because(doing)(error.into());
+        fs::create_dir_all(path).map_err(io)?;
         let mut store = Self {
             path: path.to_owned(),
             tuning,
             engine: None,
+            witness: Witness::open(path).map_err(io)?,
             index: ArchiveIndex::default(),
             journal: BTreeSet::new(),
             mark: Mark::default(),
             accounts: Names::default(),
             carriers: Names::default(),
         };
-        refuse_other_files(path)?;
-        store.with_engine("opening the store", |_| Ok(()))?;
+        store.with_engine(doing, |_| Ok(()))?;
         store.load()?;
         Ok(store)
     }
@@ -95,8 +101,7 @@ impl SledStore {
     fn load(&mut self) -> Result<(), Fault> {
         let doing = "reading the store's indexes";
         let (mark, index, accounts, carriers) = self.with_engine(doing, |engine| {
-            let mark = engine.journal.get(MARK).map_err(because(doing))?;
-            let mut mark = mark.map_or_else(|| Ok(Mark::default()), |octets| Mark::decode(&octets))?;
+            let mut mark = engine.mark(doing)?;
             let mut index = ArchiveIndex::default();
             for entry in &engine.archive {
                 let (key, octets) = entry.map_err(because(doing))?;
@@ -127,11 +132,11 @@ impl SledStore {
         doing: &'static str,
         task: impl FnOnce(&Engine) -> Result<T, Fault>,
     ) -> Result<T, Fault> {
-        let Self { engine, path, tuning, .. } = self;
+        let Self { engine, path, tuning, witness, .. } = self;
         let outcome = unpanicked(doing, || {
             let engine = match engine {
                 Some(engine) => engine,
-                None => engine.insert(Engine::open(path, *tuning)?),
+                None => engine.insert(Engine::open(path, *tuning, witness.claimed())?),
             };
             task(engine)
         });
@@ -222,6 +227,9 @@ impl Store for SledStore {
             Ok(())
         })?;
         self.mark = mark;
+        if durability == Durability::Flushed {
+            self.witness.claim(mark.next_block);
+        }
         self.journal.extend(commit.blocks.iter().map(|block| block.number));
         for number in &commit.cut {
             self.journal.remove(number);
@@ -256,8 +264,6 @@ impl Store for SledStore {
         }
         let torn: Vec<_> = self.index.keys().filter(|key| numbers.contains(&key.block)).collect();
         self.forget(&torn)?;
-        let after_last = numbers.last().map_or(0, |last| last.saturating_add(1));
-        self.mark.next_block = self.mark.next_block.max(after_last);
         self.journal = numbers;
         let Mark { next_block, archived_to } = self.mark;
         Ok(Recovered { next_block, archived_to, blocks: self.journal.len() as u64 })
@@ -318,7 +324,8 @@ impl Store for SledStore {
 }
 
 impl Engine {
-    fn open(path: &Path, tuning: Tuning) -> Result<Self, Fault> {
+    /// Opens sled's files and refuses them when they are not a store's, or hold less than blocks below `claimed`.
+    fn open(path: &Path, tuning: Tuning, claimed: u64) -> Result<Self, Fault> {
         let doing = "opening the store";
         let config = sled::Config::new()
             .path(path)
@@ -347,7 +354,27 @@ impl Engine {
         }
         let tree = |name| db.open_tree(name).map_err(because(doing));
         let (journal, archive, names) = (tree("journal")?, tree("archive")?, tree("names")?);
-        Ok(Self { db, journal, archive, names })
+        let engine = Self { db, journal, archive, names };
+        let next_block = engine.mark(doing)?.next_block;
+        if next_block < claimed {
+            let cause = format!(
+                "blocks {next_block} to {} were stored and are gone; without a backup, remove the file `{}` to go on \
+                 without them",
+                claimed - 1,
+                Witness::NAME
+            );
+            return Err(Fault::Corrupt { doing, cause });
+        }
+        Ok(engine)
+    }
+
+    /// How far numbers are used, by the stored mark and by the last journal block.
+    fn mark(&self, doing: &'static str) -> Result<Mark, Fault> {
+        let stored = self.journal.get(MARK).map_err(because(doing))?;
+        let mut mark = stored.map_or_else(|| Ok(Mark::default()), |octets| Mark::decode(&octets))?;
+        let last = self.journal.last().map_err(because(doing))?.and_then(|(key, _)| number(&key));
+        mark.next_block = mark.next_block.max(last.map_or(0, |last| last.saturating_add(1)));
+        Ok(mark)
     }
 
     /// At most how many journal blocks there are.
@@ -399,8 +426,11 @@ fn refuse_other_files(path: &Path) -> Result<(), Fault> {
     }
     for entry in entries {
         let name = entry.map_err(|error| Fault::Io { doing, cause: error.to_string() })?.file_name();
-        let ours =
-            name == "conf" || name == "blobs" || name == "lost+found" || name.as_encoded_bytes().starts_with(b".");
+        let ours = name == "conf"
+            || name == "blobs"
+            || name == Witness::NAME
+            || name == "lost+found"
+            || name.as_encoded_bytes().starts_with(b".");
         if !ours {
             return Err(foreign("files that are not a store's"));
         }
