@@ -2,6 +2,7 @@
 
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::process::Command;
 
 use smppgate::clock::Unix;
 use smppgate::message::{AccountId, MessageId};
@@ -176,4 +177,67 @@ fn a_lost_log_is_named_and_can_be_given_up() {
     assert!(text.contains("were stored and are gone") && text.contains("`witness`"), "{text}");
     fs::remove_file(directory.path().join("witness")).expect("removed");
     assert_eq!(read_all(directory.path()), (0, Ok(())));
+}
+
+/// Octets that a file may have in the child below: a disk that is full early.
+const FULL_OCTETS: u64 = 6 << 20;
+
+const DIRECTORY: &str = "SMPPGATE_STORE_FULL_DIRECTORY";
+
+#[test]
+#[ignore = "the process that `a_full_disk_is_a_fault_and_heals` limits"]
+fn child() {
+    let directory = std::env::var(DIRECTORY).expect("started by the test that limits");
+    let mut store = open(Path::new(&directory)).expect("a new store");
+    let mut number = 0;
+    let mut store_next = |number: u64| {
+        let commit = Commit { blocks: vec![block(number)], ..Commit::default() };
+        store.commit(&commit, Durability::Flushed)
+    };
+    // The engine finds some room again after each fault: what it had written and not flushed is given up.
+    let mut faults = 0;
+    while faults < 5 {
+        match store_next(number) {
+            Ok(()) => number += 1,
+            Err(Fault::Full { .. }) => faults += 1,
+            Err(other) => panic!("not a full disk: {other}"),
+        }
+        assert!(number < 10_000, "the limit is not felt");
+    }
+    let raised = Command::new("prlimit").args(["--fsize=unlimited", "--pid", &std::process::id().to_string()]).status();
+    assert!(raised.expect("prlimit is part of util-linux").success());
+    for _ in 0..50 {
+        assert_eq!(store_next(number), Ok(()), "there is room again");
+        number += 1;
+    }
+    println!("stored {number}");
+}
+
+#[test]
+fn a_full_disk_is_a_fault_and_heals() {
+    let directory = tempfile::tempdir().expect("a temporary directory");
+    let output = Command::new("sh")
+        .arg("-c")
+        .arg(format!(
+            "trap '' XFSZ; ulimit -S -f {}; exec \"$0\" --ignored --exact child --nocapture",
+            FULL_OCTETS / 512
+        ))
+        .arg(std::env::current_exe().expect("a test binary has a path"))
+        .env(DIRECTORY, directory.path())
+        .output()
+        .expect("the child starts");
+    let (said, complained) = (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
+    assert!(output.status.success(), "{said}\n{complained}");
+    let stored = said.lines().find_map(|line| line.split_once("stored ")).expect("the child says how many").1;
+    assert_eq!(read_all_blocks(directory.path()), stored.parse().expect("a number"));
+}
+
+fn read_all_blocks(path: &Path) -> u64 {
+    let mut store = open(path).expect("the store opens again");
+    let mut read = 0;
+    let recovered = store.recover(&mut |found, _| {
+        assert!(found == block(read), "block {read} is not what was written");
+        read += 1;
+    });
+    recovered.expect("recovered").next_block
 }

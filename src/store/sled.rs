@@ -11,6 +11,7 @@ use std::fs;
 use std::io::ErrorKind;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use sled::{Batch, Db, Tree};
 
@@ -41,6 +42,8 @@ pub struct SledStore {
     tuning: Tuning,
     /// `None` after a fault, until the next call that writes opens it again.
     engine: Option<Engine>,
+    /// Whether an engine of this process was given up: its threads may hold the files a little longer.
+    faulted: bool,
     witness: Witness,
     index: ArchiveIndex,
     /// Numbers of the journal blocks; complete once recovered.
@@ -85,6 +88,7 @@ impl SledStore {
             path: path.to_owned(),
             tuning,
             engine: None,
+            faulted: false,
             witness: Witness::open(path).map_err(io)?,
             index: ArchiveIndex::default(),
             journal: BTreeSet::new(),
@@ -132,15 +136,16 @@ impl SledStore {
         doing: &'static str,
         task: impl FnOnce(&Engine) -> Result<T, Fault>,
     ) -> Result<T, Fault> {
-        let Self { engine, path, tuning, witness, .. } = self;
+        let Self { engine, path, tuning, witness, faulted, .. } = self;
         let outcome = unpanicked(doing, || {
             let engine = match engine {
                 Some(engine) => engine,
-                None => engine.insert(Engine::open(path, *tuning, witness.claimed())?),
+                None => engine.insert(Engine::open(path, *tuning, witness.claimed(), *faulted)?),
             };
             task(engine)
         });
         if outcome.is_err() {
+            self.faulted = true;
             self.close();
         }
         outcome
@@ -324,8 +329,9 @@ impl Store for SledStore {
 }
 
 impl Engine {
-    /// Opens sled's files and refuses them when they are not a store's, or hold less than blocks below `claimed`.
-    fn open(path: &Path, tuning: Tuning, claimed: u64) -> Result<Self, Fault> {
+    /// Opens sled's files and refuses them when they are not a store's, or hold less than the
+    /// blocks below `claimed`. `patient` waits for the files of an engine given up before.
+    fn open(path: &Path, tuning: Tuning, claimed: u64, patient: bool) -> Result<Self, Fault> {
         let doing = "opening the store";
         let config = sled::Config::new()
             .path(path)
@@ -333,13 +339,15 @@ impl Engine {
             .cache_capacity(tuning.cache_octets)
             .segment_size(tuning.segment_octets)
             .mode(if tuning.throughput { sled::Mode::HighThroughput } else { sled::Mode::LowSpace });
-        let mut opened = config.open();
-        if let Err(sled::Error::Corruption { .. }) = opened
-            && drop_unfinished_snapshots(path)
-        {
-            opened = config.open();
+        let mut db = config.open().map_err(because(doing));
+        for _ in 0..if patient { RELEASE_TRIES } else { 0 } {
+            if !matches!(db, Err(Fault::Locked)) {
+                break;
+            }
+            std::thread::sleep(RELEASE_PAUSE);
+            db = config.open().map_err(because(doing));
         }
-        let db = opened.map_err(because(doing))?;
+        let db = db?;
         let names = db.tree_names();
         let mark = db.get(FORMAT).map_err(because(doing))?;
         match mark.as_deref() {
@@ -495,3 +503,7 @@ const MARK: &[u8] = &[0];
 /// First octets of the keys of names.
 const ACCOUNT: u8 = b'a';
 const CARRIER: u8 = b'c';
+
+/// How often and how long to wait for an engine that was given up to release its files: five seconds in all.
+const RELEASE_TRIES: u32 = 500;
+const RELEASE_PAUSE: Duration = Duration::from_millis(10);
