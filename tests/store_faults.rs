@@ -103,20 +103,19 @@ fn damaged_files_are_faults_and_never_wrong_blocks() {
     let original = tempfile::tempdir().expect("a temporary directory");
     filled(original.path(), 40);
     assert_eq!(read_all(original.path()), (40, Ok(())));
-    let length = fs::metadata(original.path().join("db")).expect("sled's file").len();
     let mut faults = 0;
-    let steps = if std::env::var_os("SMPPGATE_LONG").is_some() { 2000 } else { 60 };
-    for step in 0..steps {
+    let steps = if std::env::var_os("SMPPGATE_LONG").is_some() { 1000 } else { 30 };
+    for (name, step) in ["journal/db", "archive/db"].iter().flat_map(|name| (0..steps).map(move |step| (name, step))) {
         let copy = tempfile::tempdir().expect("a temporary directory");
         copy_files(original.path(), copy.path());
-        let mut octets = fs::read(copy.path().join("db")).expect("readable");
-        let at = usize::try_from(length * step / steps).expect("small");
+        let mut octets = fs::read(copy.path().join(name)).expect("readable");
+        let at = octets.len() * step / steps;
         for octet in octets.iter_mut().skip(at).take(16) {
             *octet ^= 0x5A;
         }
-        fs::write(copy.path().join("db"), octets).expect("written");
+        fs::write(copy.path().join(name), octets).expect("written");
         let (read, outcome) = read_all(copy.path());
-        assert!(read == 40 || outcome.is_err(), "damage at {at}: {read} of 40 blocks and no fault");
+        assert!(read == 40 || outcome.is_err(), "damage at {at} of {name}: {read} of 40 blocks and no fault");
         faults += u64::from(outcome.is_err());
     }
     assert!(faults > 0, "no damage was found in {steps} places");
@@ -126,7 +125,7 @@ fn damaged_files_are_faults_and_never_wrong_blocks() {
 fn truncated_and_overwritten_files_are_faults_or_whole() {
     let original = tempfile::tempdir().expect("a temporary directory");
     filled(original.path(), 40);
-    for name in ["db", "conf"] {
+    for name in ["journal/db", "journal/conf", "archive/db", "archive/conf"] {
         let octets = fs::read(original.path().join(name)).expect("readable");
         let cuts = [0, 1, 20, octets.len() / 2, octets.len() - 1];
         let versions = cuts.iter().map(|cut| octets[..*cut].to_vec()).chain([vec![0xFF; octets.len()]]);
@@ -171,12 +170,23 @@ fn a_lost_witness_is_no_fault() {
 fn a_lost_log_is_named_and_can_be_given_up() {
     let directory = tempfile::tempdir().expect("a temporary directory");
     filled(directory.path(), 3);
-    fs::remove_file(directory.path().join("db")).expect("removed");
+    fs::remove_dir_all(directory.path().join("journal")).expect("removed");
     let (_, outcome) = read_all(directory.path());
     let text = outcome.expect_err("the blocks are gone").to_string();
     assert!(text.contains("were stored and are gone") && text.contains("`witness`"), "{text}");
     fs::remove_file(directory.path().join("witness")).expect("removed");
     assert_eq!(read_all(directory.path()), (0, Ok(())));
+}
+
+#[test]
+fn a_lost_archive_is_named() {
+    let directory = tempfile::tempdir().expect("a temporary directory");
+    filled(directory.path(), 3);
+    fs::remove_dir_all(directory.path().join("archive")).expect("removed");
+    for _ in 0..2 {
+        let text = read_all(directory.path()).1.expect_err("the records are gone").to_string();
+        assert!(text.contains("the archive has lost the last 3 of its 3"), "{text}");
+    }
 }
 
 /// Octets that a file may have in the child below: a disk that is full early.
@@ -229,7 +239,7 @@ fn a_full_disk_is_a_fault_and_heals() {
     let (said, complained) = (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
     assert!(output.status.success(), "{said}\n{complained}");
     let stored = said.lines().find_map(|line| line.split_once("stored ")).expect("the child says how many").1;
-    assert_eq!(read_all_blocks(directory.path()), stored.parse().expect("a number"));
+    assert_eq!(read_all_blocks(directory.path()), stored.parse::<u64>().expect("a number"));
 }
 
 fn read_all_blocks(path: &Path) -> u64 {

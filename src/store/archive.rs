@@ -160,26 +160,11 @@ impl ArchiveRecord {
 }
 
 impl ArchiveKey {
-    /// Octets of a key.
-    pub const LENGTH: usize = 13;
-
-    /// Big-endian, so that octet order is class, then hour, then block.
-    #[must_use]
-    pub fn octets(self) -> [u8; Self::LENGTH] {
-        let mut key = [0; Self::LENGTH];
-        key[0] = self.class;
-        key[1..5].copy_from_slice(&self.forget_hour.to_be_bytes());
-        key[5..13].copy_from_slice(&self.block.to_be_bytes());
-        key
-    }
-
-    /// `None` when `octets` is not [`ArchiveKey::LENGTH`] long.
-    #[must_use]
-    pub fn from_octets(octets: &[u8]) -> Option<Self> {
-        let (class, rest) = octets.split_first()?;
-        let (hour, block) = rest.split_first_chunk()?;
-        let block = u64::from_be_bytes(block.try_into().ok()?);
-        Some(Self { class: *class, forget_hour: u32::from_be_bytes(*hour), block })
+    /// The key in the head of a block; `None` when there is no whole head. The checksum is not looked at.
+    pub(super) fn of(octets: &[u8]) -> Option<Self> {
+        let block = envelope::number(octets)?;
+        let mut reader = Reader { octets: octets.get(ENVELOPE_LENGTH..)? };
+        Some(Self { class: reader.octet().ok()?, forget_hour: reader.u32().ok()?, block })
     }
 }
 

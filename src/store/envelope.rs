@@ -117,11 +117,20 @@ pub(super) fn check(kind: Kind, number: u64, octets: &[u8]) -> Result<&[u8], Dam
     if envelope[1] != kind as u8 {
         return Err(Damage::Kind { found: envelope[1] });
     }
-    let own = u64::from(word(envelope, 8)) | u64::from(word(envelope, 12)) << 32;
+    let own = own_number(envelope);
     if own != number {
         return Err(Damage::Number { found: own, expected: number });
     }
     Ok(payload)
+}
+
+/// The number in an envelope; `None` when the octets are shorter than one. The checksum is not looked at.
+pub(super) fn number(octets: &[u8]) -> Option<u64> {
+    octets.first_chunk::<ENVELOPE_LENGTH>().map(own_number)
+}
+
+fn own_number(envelope: &[u8; ENVELOPE_LENGTH]) -> u64 {
+    u64::from(word(envelope, 8)) | u64::from(word(envelope, 12)) << 32
 }
 
 fn checksum(envelope: &[u8; ENVELOPE_LENGTH], payload: &[u8]) -> u32 {

@@ -44,6 +44,12 @@ impl ArchiveIndex {
         self.blocks.is_empty()
     }
 
+    /// No archived message has a greater identity.
+    #[must_use]
+    pub fn greatest(&self) -> MessageId {
+        self.by_greatest.last().map_or(MessageId(0), |(greatest, _)| *greatest)
+    }
+
     /// The blocks that may hold `id`: few, since identities grow with time.
     pub fn candidates(&self, id: MessageId) -> impl Iterator<Item = ArchiveKey> + '_ {
         let first = (id, ArchiveKey { class: 0, forget_hour: 0, block: 0 });

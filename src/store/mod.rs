@@ -2,25 +2,28 @@
 //!
 //! The bridge packs its facts into [`Block`]s; one [`Commit`] is a few of them. Live state is the bridge's and is rebuilt
 //! by [`Store::recover`]. When the messages of some blocks are settled, the bridge hands over [`ArchiveBlock`]s and names
-//! the journal blocks to cut in the same commit. Engines put the archive first and cut afterwards, with one flush for
-//! both: after a crash in between, the journal block is still there, so the archive block keyed by it is dropped and
+//! the journal blocks to cut in the same commit. Engines put the archive on the disk first and cut afterwards: after a
+//! crash in between, the journal block is still there, so the archive block keyed by it is dropped and
 //! made again. The trait speaks in these verbs and not in keys, so that another engine can stand beside the first.
 //!
 //! Not here: when something is settled, sealed or forgotten (bridge and policy), threads, and retrying after a fault.
 
 pub mod archive;
 pub mod block;
+mod disk;
 mod envelope;
 mod index;
 pub mod memory;
 mod names;
-pub mod sled;
+mod sled;
+mod slots;
 mod witness;
 pub mod write;
 
-pub use self::sled::{SledStore, Tuning};
+pub use self::sled::Tuning;
 pub use archive::{ArchiveBlock, ArchiveBuilder, ArchiveKey, ArchiveRecord, Extent, Party};
 pub use block::{BLOCK_OCTETS, Block, BlockBuilder, Position};
+pub use disk::SledStore;
 pub use envelope::{Damage, VERSION};
 pub use index::ArchiveIndex;
 pub use memory::MemoryStore;
@@ -100,7 +103,7 @@ pub trait Store: Send {
 pub struct Progress {
     /// Blocks handed over, this one included.
     pub done: u64,
-    /// Blocks there are at most: some numbers between the first and the last may have been cut.
+    /// Blocks there are.
     pub total: u64,
 }
 
