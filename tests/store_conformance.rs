@@ -317,7 +317,7 @@ fn a_snapshot_that_sled_did_not_finish_is_no_damage() {
     put(&mut bench, &commit);
     bench.restart();
     bench.store = None;
-    let unfinished = bench.directory.path().join("snap.7FFFFFFFFFFFFFFF.generating");
+    let unfinished = bench.directory.path().join("journal/snap.7FFFFFFFFFFFFFFF.generating");
     for octets in [&b""[..], b"half of a snapshot, by far not all of it"] {
         std::fs::write(&unfinished, octets).expect("written");
         bench.restart();

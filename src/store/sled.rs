@@ -5,6 +5,7 @@
 //! merging its tree's nodes costs writes and can lose the space of a large node, hence places that are overwritten and
 //! emptied and never removed; it panics over files damaged in ways it does not expect, hence [`unpanicked`].
 
+use std::fs;
 use std::io::ErrorKind;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
@@ -71,15 +72,20 @@ impl Database {
             .cache_capacity(tuning.cache_octets)
             .segment_size(tuning.segment_octets)
             .mode(if tuning.throughput { sled::Mode::HighThroughput } else { sled::Mode::LowSpace });
-        let mut db = config.open().map_err(because(doing));
+        let mut opened = config.open();
         for _ in 0..if patient { RELEASE_TRIES } else { 0 } {
-            if !matches!(db, Err(Fault::Locked)) {
+            if !opened.as_ref().is_err_and(is_lock) {
                 break;
             }
             std::thread::sleep(RELEASE_PAUSE);
-            db = config.open().map_err(because(doing));
+            opened = config.open();
         }
-        let db = db?;
+        if let Err(sled::Error::Corruption { .. }) = opened
+            && drop_unfinished_snapshots(path)
+        {
+            opened = config.open();
+        }
+        let db = opened.map_err(because(doing))?;
         let trees = db.tree_names();
         let format = db.get(FORMAT).map_err(because(doing))?;
         match format.as_deref() {
@@ -177,9 +183,9 @@ pub(super) fn unpanicked<T>(doing: &'static str, task: impl FnOnce() -> Result<T
 /// sled's errors in our words.
 fn because(doing: &'static str) -> impl Fn(sled::Error) -> Fault {
     move |error| match error {
+        error if is_lock(&error) => Fault::Locked,
         sled::Error::Io(error) => match error.kind() {
             ErrorKind::StorageFull | ErrorKind::QuotaExceeded | ErrorKind::FileTooLarge => Fault::Full { doing },
-            _ if error.to_string().contains("could not acquire lock") => Fault::Locked,
             _ => Fault::Io { doing, cause: error.to_string() },
         },
         sled::Error::Unsupported(what) => foreign(what),
@@ -188,6 +194,11 @@ fn because(doing: &'static str) -> impl Fn(sled::Error) -> Fault {
         }
         other => Fault::Corrupt { doing, cause: other.to_string() },
     }
+}
+
+/// Whether another holds the files; sled says so in words only.
+fn is_lock(error: &sled::Error) -> bool {
+    matches!(error, sled::Error::Io(error) if error.to_string().contains("could not acquire lock"))
 }
 
 /// What is there is not a store, or a newer one.
