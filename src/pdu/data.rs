@@ -11,7 +11,7 @@ use super::command::{CommandId, CommandStatus};
 use super::fault::Malformed;
 use super::field::{AddressField, DESTINATION, Fields, SOURCE};
 use super::pen::Pen;
-use super::sm::SERVICE_TYPE_MAX;
+use super::sm::{SERVICE_TYPE_MAX, Sm};
 use super::tag::Tag;
 use super::tlv::Tlvs;
 
@@ -100,6 +100,22 @@ impl<'a> DataSm<'a> {
         self.tlvs.find(Tag::MESSAGE_PAYLOAD).unwrap_or(&[])
     }
 
+    /// The same message as a `submit_sm` or `deliver_sm` would carry it, its text still in `message_payload`; `None` when
+    /// an address is too long for those. Some carriers send receipts as `data_sm`.
+    #[must_use]
+    pub fn to_sm(&self) -> Option<Sm<'a>> {
+        Some(Sm {
+            service_type: self.service_type,
+            source: self.source.short()?,
+            destination: self.destination.short()?,
+            esm_class: self.esm_class,
+            registered_delivery: self.registered_delivery,
+            data_coding: self.data_coding,
+            tlvs: self.tlvs,
+            ..Sm::default()
+        })
+    }
+
     /// Appends header and body.
     pub fn encode(&self, sequence: u32, wire: &mut BytesMut) {
         let body = self.service_type.len()
@@ -128,5 +144,28 @@ impl fmt::Debug for DataSm<'_> {
             .field("data_coding", &format_args!("{:#04x}", self.data_coding))
             .field("tlvs", &self.tlvs)
             .finish()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::pdu::{Receipt, Tlv};
+
+    #[test]
+    fn a_receipt_in_a_data_sm_is_read_as_one_in_a_deliver_sm() {
+        let mut tlvs = BytesMut::new();
+        Tlv { tag: Tag::MESSAGE_PAYLOAD, value: b"id:5 stat:DELIVRD" }.encode(&mut tlvs);
+        let data = DataSm {
+            source: LongAddress { ton: 1, npi: 1, octets: b"4712345678" },
+            esm_class: 0x04,
+            tlvs: Tlvs::decode(&tlvs).unwrap(),
+            ..DataSm::default()
+        };
+        let sm = data.to_sm().unwrap();
+        assert_eq!((sm.source.octets(), sm.text()), (&b"4712345678"[..], data.text()));
+        assert_eq!(Receipt::read(&sm).map(|receipt| (receipt.id, receipt.state)), Some((&b"5"[..], 2)));
+        let long = LongAddress { octets: &[b'1'; 21], ..data.source };
+        assert_eq!(DataSm { source: long, ..data }.to_sm(), None);
     }
 }
