@@ -30,6 +30,9 @@ pub const LANE_QUANTUM: u32 = 16;
 /// Consecutive requests without any answer after which a carrier is left alone.
 pub const SILENCE_MAX: u32 = 10;
 
+/// Microseconds without an answer that such silence lasts at least.
+pub const SILENCE_US: u64 = 3_000_000;
+
 /// Microseconds a silent carrier is left alone.
 pub const SUSPENDED_US: u64 = 30_000_000;
 

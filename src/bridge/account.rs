@@ -274,6 +274,13 @@ impl Bridge {
         self.owe_again(slot);
     }
 
+    /// The session did not write the `deliver_sm`: another bind may get it.
+    pub(super) fn receipt_unsent(&mut self, link: u16, token: u64) {
+        if let Some(slot) = self.reclaim_receipt(link, token) {
+            self.owe_again(slot);
+        }
+    }
+
     fn reclaim_receipt(&mut self, link: u16, token: u64) -> Option<u32> {
         let slot = self.book.redeem(token)?;
         let entry = &self.book.slots[slot];
@@ -290,7 +297,7 @@ impl Bridge {
         self.give_up_receipt(slot, now);
     }
 
-    fn give_up_receipt(&mut self, slot: u32, now: Now) {
+    pub(super) fn give_up_receipt(&mut self, slot: u32, now: Now) {
         let tally = &mut self.accounts[self.book.slots[slot].account.0 as usize].tally;
         tally.receipts_dropped += 1;
         tally.receipts_owed -= 1;

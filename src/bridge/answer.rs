@@ -1,6 +1,7 @@
 //! What carriers answer to our `submit_sm`: accepted, later, slower, elsewhere or never.
 
 use super::book::Stage;
+use super::link::Side;
 use super::receipt::canonical;
 use super::{Bridge, seconds};
 use crate::clock::Now;
@@ -8,7 +9,13 @@ use crate::limits;
 use crate::message::{CarrierId, MessageState};
 use crate::pdu::{CommandStatus, SmResp};
 use crate::policy::retry::{self, Next, Outcome};
+use crate::session::Event;
 use crate::store::Write;
+
+/// Whether a response is the session's own word that it did not write the request: no peer answers in no time.
+pub(super) fn is_unsent(event: &Event) -> bool {
+    matches!(event, Event::Response { status: CommandStatus::ESME_RINVBNDSTS, elapsed_us: 0, body, .. } if body.len == 0)
+}
 
 impl Bridge {
     /// A response to a message lent to this carrier's link.
@@ -32,7 +39,8 @@ impl Bridge {
             let mut buffer = [0; 65];
             let key = self.book.key(carrier, canonical(id, &mut buffer));
             self.book.set_key(slot, key);
-            if let Some(early) = self.parked.claim(key) {
+            let recipient = self.book.slots[slot].recipient;
+            if let Some(early) = self.parked.claim(key, recipient) {
                 self.carriers[carrier.0 as usize].tally.receipts_early += 1;
                 self.apply_receipt(slot, early.state, early.error, now);
             }
@@ -63,6 +71,37 @@ impl Bridge {
         let carrier = entry.carrier;
         self.links.give_back(&mut self.book.slots, link, slot);
         Some((slot, carrier))
+    }
+
+    /// The session never wrote these: its link had begun to unbind. They go to the front in their old order, the attempt
+    /// does not count, and the link gets nothing more.
+    pub(super) fn unsent(&mut self, link: u16, events: &[Event], now: Now) {
+        let mut found = false;
+        for event in events.iter().rev().filter(|event| is_unsent(event)) {
+            let Event::Response { token, .. } = *event else { continue };
+            found = true;
+            match self.links[link].side {
+                Side::Carrier { .. } => {
+                    if let Some((slot, _)) = self.reclaim(link, token) {
+                        self.requeue_front(slot, now);
+                    }
+                }
+                Side::Account { .. } => self.receipt_unsent(link, token),
+            }
+        }
+        if found {
+            self.retire(link);
+        }
+    }
+
+    /// Nothing more is lent to the link.
+    fn retire(&mut self, link: u16) {
+        let entry = &mut self.links[link];
+        (entry.credit, entry.window) = (0, 0);
+        if let Side::Carrier { carrier } = entry.side {
+            self.carriers[carrier as usize].forget_link(link);
+            self.lanes.reroute(&mut self.carriers);
+        }
     }
 
     fn not_accepted(&mut self, slot: u32, carrier: CarrierId, outcome: Outcome, now: Now) {
@@ -111,11 +150,16 @@ impl Bridge {
     }
 
     fn retry(&mut self, slot: u32, carrier: CarrierId, after: std::time::Duration, failover: bool, now: Now) {
-        if failover && let Some(lane) = self.lanes.behind(self.book.slots[slot].lane, carrier) {
-            self.book.slots[slot].lane = lane;
-        }
+        let behind = self.lanes.behind(self.book.slots[slot].lane, carrier);
         let entry = &mut self.book.slots[slot];
         entry.attempts = entry.attempts.saturating_add(1);
+        // Only where somebody is there: a carrier that is away for good must not get what this one may still take.
+        if failover
+            && let Some(lane) = behind
+            && self.lanes.has_carrier(lane)
+        {
+            (entry.lane, entry.attempts) = (lane, 0);
+        }
         if after.is_zero() {
             self.write_retry(slot, 0);
             self.requeue_front(slot, now);

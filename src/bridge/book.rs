@@ -9,6 +9,7 @@ use std::ops::{Index, IndexMut};
 use hashbrown::HashTable;
 use rustc_hash::FxHasher;
 
+use super::receipt::{canonical, digits};
 use crate::message::{AccountId, CarrierId, MessageId, MessageState};
 use crate::store::Position;
 
@@ -69,6 +70,8 @@ pub(super) struct Slot {
     /// Index of the link it is lent to.
     pub(super) link: u16,
     pub(super) error: u16,
+    /// Hash of the end of its recipient's number, see `receipt::tail`.
+    pub(super) recipient: u16,
     pub(super) attempts: u8,
     pub(super) flags: u8,
     pub(super) stage: Stage,
@@ -94,6 +97,7 @@ impl Default for Slot {
             lane: NO_INDEX,
             link: NO_INDEX,
             error: 0,
+            recipient: 0,
             attempts: 0,
             flags: 0,
             stage: Stage::Waiting,
@@ -260,10 +264,42 @@ impl Book {
         self.by_key.insert_unique(key, index, |other| slots[*other].key);
     }
 
-    /// The newest message with this key. Carriers reuse ids, so more than one may carry it.
-    pub(super) fn find_key(&self, key: u64) -> Option<u32> {
+    /// The message with this key. Carriers reuse ids, so more than one may carry it: the one to one of these recipients
+    /// comes first, then one that awaits its receipt, then the newest.
+    pub(super) fn find_key(&self, key: u64, recipients: [u16; 2]) -> Option<u32> {
         let matches = self.by_key.iter_hash(key).copied().filter(|index| self.slots[*index].key == key);
-        matches.max_by_key(|index| (self.slots[*index].stage != Stage::Settled, self.slots[*index].id))
+        matches.max_by_key(|index| {
+            let slot = &self.slots[*index];
+            (recipients.contains(&slot.recipient), slot.stage == Stage::Sent, slot.id)
+        })
+    }
+
+    /// The message that a receipt with these [`Self::keys`] to one of these recipients is about, and whether its id had to
+    /// be converted. A converted id counts only where the recipient is the same, for "1234" is a number in both bases;
+    /// of a carrier that mixes the bases, that holds of every id.
+    pub(super) fn find_receipted(&self, keys: [u64; 3], recipients: [u16; 2], mixes: bool) -> Option<(u32, bool)> {
+        let found = |key: &u64| self.find_key(*key, recipients).filter(|_| *key != 0);
+        let fits = |slot: &u32| recipients.contains(&self.slots[*slot].recipient);
+        let exact = found(&keys[0]);
+        let converted = || keys[1..].iter().filter_map(found).find(fits).map(|slot| (slot, true));
+        exact
+            .filter(fits)
+            .map(|slot| (slot, false))
+            .or_else(converted)
+            .or(exact.filter(|_| !mixes).map(|slot| (slot, false)))
+    }
+
+    /// Hashes of a carrier's id as a receipt brings it: as it is, as if its decimal digits had been hexadecimal in the
+    /// answer, and the other way round; 0 where it is no number. Carriers mix the two.
+    pub(super) fn keys(&self, carrier: CarrierId, id: &[u8]) -> [u64; 3] {
+        let mut buffer = [0; 65];
+        let canonical = canonical(id, &mut buffer);
+        let converted = |from: u32, to: u128| {
+            let text = std::str::from_utf8(canonical).ok()?;
+            let number = u128::from_str_radix(text, from).ok()?;
+            Some(self.key(carrier, digits(number, to, &mut [0; 48])))
+        };
+        [self.key(carrier, canonical), converted(10, 16).unwrap_or(0), converted(16, 10).unwrap_or(0)]
     }
 
     /// Hash of a carrier's message id in its canonical form; never 0.
@@ -321,9 +357,11 @@ mod tests {
         let key = book.key(CarrierId(1), b"abc");
         book.set_key(slots[4], key);
         book.set_key(slots[9], key);
-        assert_eq!(book.find_key(key), Some(slots[9]), "the newest wins");
-        book.slots[slots[9]].stage = Stage::Settled;
-        assert_eq!(book.find_key(key), Some(slots[4]), "unless it is settled");
+        assert_eq!(book.find_key(key, [1, 2]), Some(slots[9]), "the newest wins");
+        book.slots[slots[4]].stage = Stage::Sent;
+        assert_eq!(book.find_key(key, [1, 2]), Some(slots[4]), "unless another awaits its receipt");
+        book.slots[slots[9]].recipient = 2;
+        assert_eq!(book.find_key(key, [1, 2]), Some(slots[9]), "or has another recipient");
         let token = book.token(slots[9]);
         assert_eq!(book.redeem(token), Some(slots[9]));
         book.remove(slots[9]);

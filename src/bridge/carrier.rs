@@ -33,6 +33,8 @@ pub(super) struct CarrierState {
     wake: Option<Mono>,
     /// Requests in a row that got no answer at all.
     silence: u32,
+    /// When the first request after the last answer was handed out.
+    unheard_since: Option<Mono>,
     suspended_until: Option<Mono>,
     pub(super) tally: CarrierTally,
 }
@@ -74,6 +76,7 @@ impl CarrierState {
             ready: VecDeque::new(),
             wake: None,
             silence: 0,
+            unheard_since: None,
             suspended_until: None,
             tally: CarrierTally::default(),
         }
@@ -96,6 +99,11 @@ impl CarrierState {
         tally.backlog = lanes.backlog(number);
         tally.suspended = self.suspended_until.is_some();
         (self.name.clone(), tally)
+    }
+
+    /// The link takes no messages any more.
+    pub(super) fn forget_link(&mut self, link: u16) {
+        self.links.retain(|other| *other != link);
     }
 
     /// A transmitting link with credit, in turn.
@@ -140,13 +148,14 @@ impl Bridge {
         }
         let state = &mut self.carriers[carrier as usize];
         state.tally.links -= 1;
-        state.links.retain(|other| *other != index);
+        state.forget_link(index);
         self.lanes.reroute(&mut self.carriers);
     }
 
     /// Any answer shows that the carrier is alive.
     pub(super) fn heard_from(&mut self, carrier: u16) {
-        self.carriers[carrier as usize].silence = 0;
+        let state = &mut self.carriers[carrier as usize];
+        (state.silence, state.unheard_since) = (0, None);
     }
 
     /// A request got no answer in time. After many in a row the carrier is left alone for a while, so that its
@@ -154,7 +163,9 @@ impl Bridge {
     pub(super) fn silent(&mut self, carrier: u16, now: Now) {
         let state = &mut self.carriers[carrier as usize];
         state.silence += 1;
-        if state.silence >= limits::SILENCE_MAX && state.suspended_until.is_none() {
+        // A link that breaks leaves many requests unanswered at once; that is no silence.
+        let unheard_us = state.unheard_since.map_or(0, |since| now.mono.since_us(since));
+        if state.silence >= limits::SILENCE_MAX && unheard_us >= limits::SILENCE_US && state.suspended_until.is_none() {
             state.suspended_until = Some(Mono(now.mono.0 + limits::SUSPENDED_US));
             self.lanes.reroute(&mut self.carriers);
         }
@@ -232,8 +243,7 @@ impl Bridge {
             }
             let destination = self.lanes.destination_mut(lane);
             if let Some(rate) = destination.rate
-                && destination.over_rate == crate::policy::OverRate::Defer
-                && let Verdict::Wait(at) = destination.cell.take(rate, 1, now.mono)
+                && let Verdict::Wait(at) = destination.handed.take(rate, 1, now.mono)
             {
                 return Turn::CountryRate(at);
             }
@@ -243,6 +253,7 @@ impl Bridge {
                 let _ = state.cell.take(rate, 1, now.mono);
             }
             state.pace.sent(now.mono);
+            state.unheard_since.get_or_insert(now.mono);
             self.hand(slot, link, carrier, out);
         }
         Turn::Quantum

@@ -20,11 +20,13 @@ pub(super) struct Wheel {
     tick: u32,
     len: usize,
     heads: Vec<u32>,
+    /// One bit for each bucket that holds something.
+    taken: [u64; WIDTH * LEVELS / 64],
 }
 
 impl Wheel {
     pub(super) fn new() -> Self {
-        Self { tick: 0, len: 0, heads: vec![NONE; WIDTH * LEVELS] }
+        Self { tick: 0, len: 0, heads: vec![NONE; WIDTH * LEVELS], taken: [0; WIDTH * LEVELS / 64] }
     }
 
     /// The tick at or after `at`.
@@ -32,9 +34,29 @@ impl Wheel {
         u32::try_from(at.0.div_ceil(TICK_US)).unwrap_or(u32::MAX - 1)
     }
 
-    /// The next instant at which [`Self::expire`] may have something, `None` while the wheel is empty.
+    /// The next instant at which [`Self::expire`] has something to do, `None` while the wheel is empty: a bucket comes
+    /// due, or the stretch of a coarser one begins.
     pub(super) fn deadline(&self) -> Option<Mono> {
-        (self.len > 0).then(|| Mono(u64::from(self.tick) * TICK_US))
+        let of_level = |level: usize| {
+            let shift = BITS * level as u32;
+            // Of the coarser levels the present bucket has been brought down already, unless its stretch begins now.
+            let begun = level > 0 && self.tick & ((1 << shift) - 1) != 0;
+            let from = (self.tick >> shift) as usize % WIDTH + usize::from(begun);
+            let bucket = self.next_taken(level, from)?;
+            let stretch = u64::from(self.tick) >> (shift + BITS) << BITS | bucket as u64;
+            Some(Mono((stretch << shift) * TICK_US))
+        };
+        (0..LEVELS).filter_map(of_level).min()
+    }
+
+    /// The first bucket of a level, at or behind `from`, that holds something.
+    fn next_taken(&self, level: usize, from: usize) -> Option<usize> {
+        let words = &self.taken[level * WIDTH / 64..(level + 1) * WIDTH / 64];
+        (from / 64..WIDTH / 64).find_map(|at| {
+            let hidden = if at == from / 64 { from % 64 } else { 0 };
+            let bits = words[at] >> hidden << hidden;
+            (bits != 0).then(|| at * 64 + bits.trailing_zeros() as usize)
+        })
     }
 
     /// Puts `slot` in for `at`, or moves it there.
@@ -56,7 +78,11 @@ impl Wheel {
         }
         // A head stores its bucket in `due_prev`, marked by the top bit, so that no second table is needed.
         if prev & HEAD != 0 {
-            self.heads[(prev & !HEAD) as usize] = next;
+            let bucket = (prev & !HEAD) as usize;
+            self.heads[bucket] = next;
+            if next == NONE {
+                self.taken[bucket / 64] &= !(1 << (bucket % 64));
+            }
         } else {
             slots[prev].due_next = next;
         }
@@ -97,6 +123,7 @@ impl Wheel {
             }
             let bucket = level * WIDTH + ((self.tick >> (BITS * level as u32)) as usize % WIDTH);
             let mut slot = std::mem::replace(&mut self.heads[bucket], NONE);
+            self.taken[bucket / 64] &= !(1 << (bucket % 64));
             while slot != NONE {
                 let next = slots[slot].due_next;
                 self.link(slots, slot);
@@ -111,6 +138,7 @@ impl Wheel {
         let level = (differing.saturating_sub(1) / BITS) as usize;
         let bucket = level * WIDTH + ((tick >> (BITS * level as u32)) as usize % WIDTH);
         let next = std::mem::replace(&mut self.heads[bucket], slot);
+        self.taken[bucket / 64] |= 1 << (bucket % 64);
         if next != NONE {
             slots[next].due_prev = slot;
         }
@@ -145,6 +173,12 @@ mod tests {
         let mut seen = vec![false; handles.len()];
         let mut out = Vec::new();
         for step in order {
+            // As a caller does: it comes when the wheel asks, and when it comes by chance.
+            while wheel.deadline().is_some_and(|at| at < Mono(step * TICK_US)) {
+                let at = wheel.deadline().unwrap();
+                wheel.expire(&mut slots, at, usize::MAX, &mut out);
+                assert!(wheel.deadline().is_none_or(|next| next > at), "it does not ask in vain");
+            }
             wheel.expire(&mut slots, Mono(step * TICK_US), usize::MAX, &mut out);
             for slot in out.drain(..) {
                 let index = handles.iter().position(|h| *h == slot).unwrap();

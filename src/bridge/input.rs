@@ -2,7 +2,6 @@
 
 use bytes::Bytes;
 
-use crate::clock::Unix;
 use crate::message::{AccountId, CarrierId, LinkId};
 use crate::pdu::CommandId;
 use crate::session::{BindMode, Event, Parcel};
@@ -114,6 +113,4 @@ pub struct Outbox {
     pub archive: Vec<ArchiveBlock>,
     /// Journal blocks that the open commit makes superfluous.
     pub cut: Vec<u64>,
-    /// Set when archive blocks whose time has passed should be dropped.
-    pub sweep: Option<Unix>,
 }

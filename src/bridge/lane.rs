@@ -44,7 +44,10 @@ pub(super) struct Destination {
     carriers: Vec<u16>,
     pub(super) rate: Option<Rate>,
     pub(super) over_rate: OverRate,
-    pub(super) cell: Cell,
+    /// What was accepted, where `over_rate` refuses.
+    pub(super) accepted: Cell,
+    /// What was handed out: a backlog must not leave faster than the rate either.
+    pub(super) handed: Cell,
     first_lane: u16,
     tally: CountryTally,
 }
@@ -102,7 +105,8 @@ impl Lanes {
             carriers: via,
             rate: route.and_then(|route| route.rate),
             over_rate: route.map_or(OverRate::Defer, |route| route.over_rate),
-            cell: Cell::default(),
+            accepted: Cell::default(),
+            handed: Cell::default(),
             first_lane,
             tally: CountryTally { country, accepted: 0, forwarded: 0, finals: [0; 9], backlog: 0 },
         });
@@ -152,6 +156,11 @@ impl Lanes {
     /// The first message of the lane, [`super::book::NONE`] when it is empty.
     pub(super) fn head(&self, lane: u16) -> u32 {
         self.lanes[lane as usize].list.head
+    }
+
+    /// Whether a carrier of the lane takes messages now.
+    pub(super) fn has_carrier(&self, lane: u16) -> bool {
+        self.lanes[lane as usize].current.is_some()
     }
 
     /// Whether the lane hands out to this carrier now.

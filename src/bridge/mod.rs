@@ -173,7 +173,10 @@ impl Bridge {
 
     fn batch(&mut self, link: LinkId, chunk: &Bytes, events: &[Event], now: Now, out: &mut Outbox) {
         let Some(index) = self.links.find(link) else { return };
-        for event in events {
+        if events.iter().any(answer::is_unsent) {
+            self.unsent(index, events, now);
+        }
+        for event in events.iter().filter(|event| !answer::is_unsent(event)) {
             let span = |span: crate::session::Span| {
                 let (at, len) = (span.at as usize, span.len as usize);
                 chunk.get(at..at + len).unwrap_or_default()
@@ -227,17 +230,27 @@ impl Bridge {
         }
     }
 
-    /// A block the store cannot give back: its waiting messages cannot be sent, so they end as UNKNOWN, without a
-    /// receipt, for the addresses are gone with the block. Does not happen on a healthy disk.
+    /// A block the store cannot give back: its messages can be neither sent nor reported nor archived, for the addresses
+    /// are gone with it, so they end here without a receipt. Does not happen on a healthy disk.
     fn lost_block(&mut self, number: u64, now: Now) {
         for index in self.book.slots.indices() {
             let slot = &self.book.slots[index];
-            if slot.id.0 != 0 && slot.position.block == number && slot.stage != Stage::Settled {
-                self.detach(index);
-                self.book.slots[index].state = MessageState::Unknown;
-                self.settle(index, now);
+            if slot.id.0 == 0 || slot.position.block != number {
+                continue;
             }
+            self.detach(index);
+            match self.book.slots[index].stage {
+                Stage::Owed | Stage::Resting | Stage::Delivering => self.give_up_receipt(index, now),
+                Stage::Settled => {}
+                Stage::Waiting | Stage::Scheduled | Stage::Handed | Stage::Sent => {
+                    self.book.slots[index].flags &= !submit::REGISTERED_BITS;
+                    self.finish(index, MessageState::Unknown, crate::policy::retry::ERROR_UNANSWERED, now);
+                }
+            }
+            self.book.remove(index);
         }
+        // Nothing refers to it any more: an empty one in its place lets the journal be cut.
+        self.pages.keep(Block { number, octets: Bytes::new() });
     }
 
     /// Asks for a block and the ones behind it, each once.

@@ -19,6 +19,8 @@ pub(super) struct Page {
     pub(super) live: u32,
     /// Its octets; 0 while it is open.
     pub(super) octets: u32,
+    /// Whether it says anything but where numbers go on.
+    pub(super) tells: bool,
 }
 
 /// The journal's blocks from the oldest that is not cut to the one being written.
@@ -56,17 +58,17 @@ impl Pages {
 
     /// Appends a fact to the open commit.
     pub(super) fn write(&mut self, write: &Write<'_>) -> Position {
-        self.builder.push(write)
+        let position = self.builder.push(write);
+        if !matches!(write, Write::Mark { .. }) {
+            self.page_mut(position.block).tells = true;
+        }
+        position
     }
 
     /// Appends an accept record; its message counts as live in that block.
     pub(super) fn accept(&mut self, accept: Accept<'_>) -> Position {
         let position = self.builder.push(&Write::Accept(accept));
-        let page = self.page_mut(position.block);
-        page.total += 1;
-        page.live += 1;
-        self.total += 1;
-        self.live += 1;
+        self.count(position);
         position
     }
 
@@ -80,13 +82,19 @@ impl Pages {
         }
     }
 
-    /// Counts an accept record found at recovery.
-    pub(super) fn recovered(&mut self, position: Position) {
+    /// Counts an accept record, also one found at recovery.
+    pub(super) fn count(&mut self, position: Position) {
         let page = self.page_mut(position.block);
         page.total += 1;
         page.live += 1;
+        page.tells = true;
         self.total += 1;
         self.live += 1;
+    }
+
+    /// A fact found at recovery.
+    pub(super) fn tells(&mut self, number: u64) {
+        self.page_mut(number).tells = true;
     }
 
     /// Takes over a block found at recovery; blocks come in the order of their numbers.
@@ -191,7 +199,10 @@ impl Pages {
         self.first += 1;
         if let Some(block) = self.shelf.remove(&number) {
             self.shelf_octets -= block.octets.len();
-            // The number's place in `shelf_order` stays until it comes up; it is met as absent there.
+        }
+        // Blocks come to the shelf mostly in the order in which they are cut; the few others are met as absent later.
+        while self.shelf_order.front().is_some_and(|number| !self.shelf.contains_key(number)) {
+            self.shelf_order.pop_front();
         }
     }
 

@@ -3,6 +3,8 @@
 
 use std::collections::VecDeque;
 
+use rustc_hash::FxHashMap;
+
 use super::Bridge;
 use super::book::Stage;
 use super::carrier::CarrierState;
@@ -10,14 +12,19 @@ use super::input::Outbox;
 use crate::clock::{Mono, Now};
 use crate::limits;
 use crate::message::{CarrierId, MessageState};
-use crate::pdu::{CommandId, CommandStatus, Receipt, Sm, encode_resp};
+use crate::pdu::{CommandId, CommandStatus, RECEIPT_SCRATCH, Receipt, Sm, encode_resp};
 use crate::store::Write;
 
 /// A receipt that found no message yet.
-#[derive(Debug)]
+#[derive(Clone, Copy, Debug)]
 pub(super) struct ParkedReceipt {
-    pub(super) key: u64,
+    /// See `Book::keys`.
+    pub(super) keys: [u64; 3],
+    /// [`tail`]s of the addresses of which one is the recipient's.
+    pub(super) recipients: [u16; 2],
     pub(super) carrier: CarrierId,
+    /// When it came, Unix seconds.
+    pub(super) at: u32,
     pub(super) until: Mono,
     pub(super) state: MessageState,
     pub(super) error: u16,
@@ -27,6 +34,17 @@ pub(super) struct ParkedReceipt {
 #[derive(Debug, Default)]
 pub(super) struct Parked {
     waiting: VecDeque<ParkedReceipt>,
+    /// How many receipts wait under each key, so that an answer which nobody waits for costs one look.
+    by_key: FxHashMap<u64, u32>,
+    /// The last instant that the journal names, Unix seconds.
+    last: u32,
+}
+
+impl ParkedReceipt {
+    /// Whether an answer with this key, for a message to this recipient, is the one it waits for.
+    fn matches(&self, key: u64, recipient: u16) -> bool {
+        self.keys[0] == key || (self.keys[1..].contains(&key) && self.recipients.contains(&recipient))
+    }
 }
 
 impl Parked {
@@ -40,22 +58,42 @@ impl Parked {
 
     /// Parks a receipt; the oldest is given up when there are too many.
     pub(super) fn park(&mut self, receipt: ParkedReceipt, carriers: &mut [CarrierState]) {
-        if self.waiting.len() >= limits::PARKED_MAX
-            && let Some(oldest) = self.waiting.pop_front()
-        {
-            carriers[oldest.carrier.0 as usize].tally.receipts_orphaned += 1;
+        if self.waiting.len() >= limits::PARKED_MAX {
+            self.orphan_oldest(carriers);
+        }
+        for key in receipt.keys {
+            *self.by_key.entry(key).or_default() += 1;
         }
         self.waiting.push_back(receipt);
     }
 
-    /// Takes the receipts of this key; the final one wins over those before it.
-    pub(super) fn claim(&mut self, key: u64) -> Option<ParkedReceipt> {
-        if self.waiting.is_empty() {
+    fn forget(&mut self, receipt: &ParkedReceipt) {
+        for key in receipt.keys {
+            if let Some(count) = self.by_key.get_mut(&key) {
+                *count -= 1;
+                if *count == 0 {
+                    self.by_key.remove(&key);
+                }
+            }
+        }
+    }
+
+    fn orphan_oldest(&mut self, carriers: &mut [CarrierState]) {
+        if let Some(receipt) = self.waiting.pop_front() {
+            self.forget(&receipt);
+            carriers[receipt.carrier.0 as usize].tally.receipts_orphaned += 1;
+        }
+    }
+
+    /// Takes the receipts that wait for this answer; the final one wins over those before it.
+    pub(super) fn claim(&mut self, key: u64, recipient: u16) -> Option<ParkedReceipt> {
+        if !self.by_key.contains_key(&key) {
             return None;
         }
         let mut claimed: Option<ParkedReceipt> = None;
-        while let Some(index) = self.waiting.iter().position(|receipt| receipt.key == key) {
+        while let Some(index) = self.waiting.iter().position(|receipt| receipt.matches(key, recipient)) {
             let receipt = self.waiting.remove(index)?;
+            self.forget(&receipt);
             if claimed.as_ref().is_none_or(|earlier| !earlier.state.is_final()) {
                 claimed = Some(receipt);
             }
@@ -63,27 +101,35 @@ impl Parked {
         claimed
     }
 
+    /// Whether a receipt with this key, as it came, waits.
     pub(super) fn holds(&self, key: u64) -> bool {
-        self.waiting.iter().any(|receipt| receipt.key == key)
+        self.by_key.contains_key(&key)
     }
 
-    /// All keys that wait.
-    pub(super) fn keys(&self) -> Vec<u64> {
-        self.waiting.iter().map(|receipt| receipt.key).collect()
+    /// All that wait, to be looked at again.
+    pub(super) fn drain(&mut self) -> Vec<ParkedReceipt> {
+        self.by_key.clear();
+        self.waiting.drain(..).collect()
     }
 
-    /// Gives every receipt its full time again, after a restart.
+    /// The journal names this instant, Unix seconds.
+    pub(super) fn time_passed(&mut self, at: u32) {
+        self.last = self.last.max(at);
+    }
+
+    /// After a restart: gives every receipt its full time again, but for those whose time was over before the end.
     pub(super) fn rearm(&mut self, now: Now) {
-        for receipt in &mut self.waiting {
-            receipt.until = parked_until(now);
+        for mut receipt in self.drain() {
+            if receipt.at.saturating_add(limits::PARKED_S) >= self.last {
+                receipt.until = parked_until(now);
+                self.park(receipt, &mut []);
+            }
         }
     }
 
     pub(super) fn expire(&mut self, now: Now, carriers: &mut [CarrierState]) {
         while self.waiting.front().is_some_and(|receipt| receipt.until <= now.mono) {
-            if let Some(receipt) = self.waiting.pop_front() {
-                carriers[receipt.carrier.0 as usize].tally.receipts_orphaned += 1;
-            }
+            self.orphan_oldest(carriers);
         }
     }
 }
@@ -103,7 +149,7 @@ impl Bridge {
     ) {
         let status = match command {
             CommandId::DELIVER_SM => match Sm::decode(body) {
-                Ok(sm) => match Receipt::read(&sm) {
+                Ok(sm) => match Receipt::read_with(&sm, &mut [0; RECEIPT_SCRATCH]) {
                     Some(receipt) => self.receipt(carrier, &sm, &receipt, now),
                     None => self.mobile_originated(carrier),
                 },
@@ -132,13 +178,25 @@ impl Bridge {
         let state = MessageState::from_octet(receipt.state).unwrap_or(MessageState::Unknown);
         self.carriers[carrier as usize].tally.receipts[state as usize] += 1;
         let id = receipt.id.get(..receipt.id.len().min(65)).unwrap_or_default();
-        let mut buffer = [0; 65];
-        let canonical = canonical(id, &mut buffer);
-        let key = self.book.key(CarrierId(carrier), canonical);
-        let found = self.book.find_key(key).or_else(|| self.find_converted(CarrierId(carrier), canonical, sm));
-        match found {
-            Some(slot) => self.apply_receipt(slot, state, receipt.error, now),
-            None => self.park(CarrierId(carrier), key, id, state, receipt.error, now),
+        let keys = self.book.keys(CarrierId(carrier), id);
+        // Some carriers do not swap the addresses.
+        let recipients = [tail(sm.source.octets()), tail(sm.destination.octets())];
+        let mixes = self.carriers[carrier as usize].tally.receipts_converted > 0;
+        match self.book.find_receipted(keys, recipients, mixes) {
+            Some((slot, converted)) => {
+                self.carriers[carrier as usize].tally.receipts_converted += u64::from(converted);
+                self.apply_receipt(slot, state, receipt.error, now);
+            }
+            None => {
+                let (at, carrier, error) = (now.unix.seconds(), CarrierId(carrier), receipt.error);
+                let recipient = sm.source.octets();
+                let state_octet = state as u8;
+                let write = Write::Parked { carrier, at, state: state_octet, error, carrier_message_id: id, recipient };
+                self.pages.write(&write);
+                let until = parked_until(now);
+                let receipt = ParkedReceipt { keys, recipients, carrier, at, until, state, error };
+                self.parked.park(receipt, &mut self.carriers);
+            }
         }
         CommandStatus::ESME_ROK
     }
@@ -155,36 +213,6 @@ impl Bridge {
         if state.is_final() {
             self.finish(slot, state, error, now);
         }
-    }
-
-    fn park(&mut self, carrier: CarrierId, key: u64, id: &[u8], state: MessageState, error: u16, now: Now) {
-        let at = now.unix.seconds();
-        let write = Write::Parked { carrier, at, state: state as u8, error, carrier_message_id: id, recipient: b"" };
-        self.pages.write(&write);
-        let receipt = ParkedReceipt { key, carrier, until: parked_until(now), state, error };
-        self.parked.park(receipt, &mut self.carriers);
-    }
-
-    /// Carriers answer in hexadecimal and send receipts in decimal, or the other way round. A converted id counts only
-    /// where the recipient is the same, for "1234" is a number in both.
-    fn find_converted(&mut self, carrier: CarrierId, canonical: &[u8], sm: &Sm<'_>) -> Option<u32> {
-        let text = std::str::from_utf8(canonical).ok()?;
-        let mut buffer = [0; 48];
-        let forms = [
-            text.parse::<u128>().ok().map(|number| (number, 16)),
-            u128::from_str_radix(text, 16).ok().map(|number| (number, 10)),
-        ];
-        for (number, base) in forms.into_iter().flatten() {
-            let key = self.book.key(carrier, digits(number, base, &mut buffer));
-            let Some(slot) = self.book.find_key(key) else { continue };
-            let Some(accept) = self.pages.accepted(self.book.slots[slot].position) else { continue };
-            let Ok(original) = Sm::decode(accept.body) else { continue };
-            if same_number(original.destination.octets(), sm.source.octets()) {
-                self.carriers[carrier.0 as usize].tally.receipts_converted += 1;
-                return Some(slot);
-            }
-        }
-        None
     }
 }
 
@@ -206,7 +234,7 @@ pub(super) fn canonical<'a>(id: &[u8], buffer: &'a mut [u8; 65]) -> &'a [u8] {
 }
 
 /// `number` in lower-case digits of `base`.
-fn digits(mut number: u128, base: u128, buffer: &mut [u8; 48]) -> &[u8] {
+pub(super) fn digits(mut number: u128, base: u128, buffer: &mut [u8; 48]) -> &[u8] {
     let mut at = buffer.len();
     loop {
         at -= 1;
@@ -218,10 +246,11 @@ fn digits(mut number: u128, base: u128, buffer: &mut [u8; 48]) -> &[u8] {
     }
 }
 
-/// Whether two spellings mean the same subscriber: their last eight digits agree, or all of a shorter one.
-fn same_number(one: &[u8], other: &[u8]) -> bool {
-    let length = one.len().min(other.len()).min(8);
-    length > 0 && one[one.len() - length..] == other[other.len() - length..]
+/// Hash of the last six digits of a number, the same in every spelling of it; of fewer where there are no more.
+pub(super) fn tail(number: &[u8]) -> u16 {
+    let digits = number.iter().rev().filter(|octet| octet.is_ascii_digit()).take(6);
+    let value = digits.fold(0_u32, |value, digit| value * 11 + u32::from(digit - b'0') + 1);
+    (value ^ (value >> 16)) as u16
 }
 
 #[cfg(test)]
@@ -247,9 +276,9 @@ mod tests {
 
     #[test]
     fn numbers_compare_by_their_end() {
-        assert!(same_number(b"4791234567", b"+4791234567"));
-        assert!(same_number(b"91234567", b"004791234567"));
-        assert!(!same_number(b"4791234567", b"4791234568"));
-        assert!(!same_number(b"", b"1"));
+        assert_eq!(tail(b"4791234567"), tail(b"+47 912 34 567"));
+        assert_eq!(tail(b"91234567"), tail(b"004791234567"));
+        assert_ne!(tail(b"4791234567"), tail(b"4791234568"));
+        assert_ne!(tail(b""), tail(b"0"));
     }
 }

@@ -3,10 +3,11 @@
 
 use super::Bridge;
 use super::book::{NO_INDEX, Slot, Stage};
-use super::receipt::{ParkedReceipt, canonical};
+use super::receipt::{ParkedReceipt, canonical, tail};
 use super::{limits, seconds};
 use crate::clock::{Mono, Now};
 use crate::message::{MessageId, MessageState};
+use crate::pdu::Sm;
 use crate::policy::Country;
 use crate::store::{Accept, Block, Damage, Position, Recovered, Write};
 
@@ -35,7 +36,11 @@ impl Bridge {
     pub fn replay(&mut self, block: &Block) -> Result<(), Damage> {
         self.pages.adopt(block.number, block.octets.len());
         for (offset, write) in block.writes() {
-            self.replay_write(Position { block: block.number, offset }, &write?);
+            let write = write?;
+            if !matches!(write, Write::Mark { .. }) {
+                self.pages.tells(block.number);
+            }
+            self.replay_write(Position { block: block.number, offset }, &write);
         }
         Ok(())
     }
@@ -43,7 +48,8 @@ impl Bridge {
     fn replay_write(&mut self, position: Position, write: &Write<'_>) {
         match *write {
             Write::Accept(accept) => self.replay_accept(position, &accept),
-            Write::Sent { id, carrier, carrier_message_id, .. } => {
+            Write::Sent { id, carrier, carrier_message_id, at } => {
+                self.parked.time_passed(at);
                 let slot = self.find_or_expect(id);
                 if (carrier.0 as usize) < self.carriers.len() {
                     let entry = &mut self.book.slots[slot];
@@ -55,6 +61,8 @@ impl Bridge {
                     let key = self.book.key(carrier, canonical(carrier_message_id, &mut buffer));
                     if !carrier_message_id.is_empty() {
                         self.book.set_key(slot, key);
+                        // It was claimed then, and what followed from it is written too.
+                        let _claimed = self.parked.claim(key, self.book.slots[slot].recipient);
                     }
                 }
             }
@@ -69,11 +77,14 @@ impl Bridge {
                 }
             }
             Write::Final { id, state, error, at, owed, .. } => {
+                self.parked.time_passed(seconds(at));
                 let slot = self.find_or_expect(id);
                 let entry = &mut self.book.slots[slot];
+                // Sealing may have moved it behind the `Settled` of the same message.
+                entry.state = MessageState::from_octet(state).unwrap_or(MessageState::Unknown);
+                (entry.error, entry.done) = (error, seconds(at));
                 if entry.stage != Stage::Settled {
-                    entry.state = MessageState::from_octet(state).unwrap_or(MessageState::Unknown);
-                    (entry.error, entry.done, entry.attempts) = (error, seconds(at), 0);
+                    entry.attempts = 0;
                     entry.stage = if owed { Stage::Owed } else { Stage::Settled };
                     if !owed {
                         self.pages.settle(entry.position);
@@ -88,12 +99,13 @@ impl Bridge {
                     self.pages.settle(entry.position);
                 }
             }
-            Write::Parked { carrier, state, error, carrier_message_id, .. } => {
+            Write::Parked { carrier, at, state, error, carrier_message_id, recipient } => {
+                self.parked.time_passed(at);
                 if (carrier.0 as usize) < self.carriers.len() {
-                    let mut buffer = [0; 65];
-                    let key = self.book.key(carrier, canonical(carrier_message_id, &mut buffer));
+                    let keys = self.book.keys(carrier, carrier_message_id);
                     let state = MessageState::from_octet(state).unwrap_or(MessageState::Unknown);
-                    let receipt = ParkedReceipt { key, carrier, until: Mono(0), state, error };
+                    let recipients = [tail(recipient); 2];
+                    let receipt = ParkedReceipt { keys, recipients, carrier, at, until: Mono(0), state, error };
                     self.parked.park(receipt, &mut self.carriers);
                 }
             }
@@ -103,7 +115,9 @@ impl Bridge {
 
     fn replay_accept(&mut self, position: Position, accept: &Accept<'_>) {
         self.next_id = self.next_id.max(accept.id.0 + 1);
-        self.pages.recovered(position);
+        self.pages.count(position);
+        self.parked.time_passed(seconds(accept.accepted));
+        let recipient = Sm::decode(accept.body).map_or(0, |sm| tail(sm.destination.octets()));
         let country = Country::from_octets(accept.country).unwrap_or(Country::NON_GEOGRAPHIC);
         let lane = self.lanes.open(country, &self.policy, &self.carriers, true).unwrap_or_default();
         while self.accounts.len() <= accept.account.0 as usize {
@@ -115,7 +129,7 @@ impl Bridge {
         let entry = &mut self.book.slots[slot];
         let old = std::mem::replace(&mut entry.position, position);
         (entry.expires, entry.accepted) = (accept.expires, seconds(accept.accepted));
-        (entry.account, entry.flags) = (accept.account, accept.flags);
+        (entry.account, entry.flags, entry.recipient) = (accept.account, accept.flags, recipient);
         if old == EXPECTED {
             entry.lane = lane;
             if entry.stage == Stage::Waiting && accept.due > 0 {
@@ -184,11 +198,10 @@ impl Bridge {
 
     /// Receipts parked before the end of the last run whose answer was durable too.
     fn claim_parked(&mut self, now: Now) {
-        for key in self.parked.keys() {
-            if let Some(slot) = self.book.find_key(key)
-                && let Some(receipt) = self.parked.claim(key)
-            {
-                self.apply_receipt(slot, receipt.state, receipt.error, now);
+        for receipt in self.parked.drain() {
+            match self.book.find_receipted(receipt.keys, receipt.recipients, false) {
+                Some((slot, _)) => self.apply_receipt(slot, receipt.state, receipt.error, now),
+                None => self.parked.park(receipt, &mut self.carriers),
             }
         }
     }

@@ -27,13 +27,14 @@ pub(super) struct Sealing {
     builder: ArchiveBuilder,
     /// Since when the oldest block has been ready.
     ready_since: Option<Mono>,
+    patience_us: u64,
     pub(super) sealed: u64,
     pub(super) carried: u64,
 }
 
 impl Sealing {
     pub(super) fn deadline(&self) -> Option<Mono> {
-        self.ready_since.map(|since| Mono(since.0 + PATIENCE_US))
+        self.ready_since.map(|since| Mono(since.0 + self.patience_us))
     }
 }
 
@@ -45,16 +46,22 @@ impl Bridge {
             self.sealing.ready_since = None;
             return false;
         }
+        // A block with a parked receipt would be written again and again while that waits.
+        let parked = self.parked.len() > 0;
+        self.sealing.patience_us = if parked { u64::from(limits::PARKED_S) * 1_000_000 } else { PATIENCE_US };
         let since = *self.sealing.ready_since.get_or_insert(now.mono);
         let company = self.pages.nth(COMPANY).is_some_and(|(_, page)| self.is_ready(page));
-        company || now.mono.since_us(since) >= PATIENCE_US
+        company || now.mono.since_us(since) >= self.sealing.patience_us
     }
 
-    /// A block is ready when nothing in it lives, or when so little of the whole journal lives that carrying pays.
+    /// A block is ready when nothing in it lives, or when so little of the whole journal lives that carrying pays. One
+    /// that only says where numbers go on waits until another is there to say it.
     fn is_ready(&self, page: Page) -> bool {
         let (_, octets) = self.pages.size();
-        page.live == 0
-            || (octets > limits::JOURNAL_OCTETS && (page.live * 4 <= page.total || self.pages.live_percent() < 25))
+        if page.live == 0 {
+            return page.tells || self.pages.nth(1).is_some();
+        }
+        octets > limits::JOURNAL_OCTETS && (page.live * 4 <= page.total || self.pages.live_percent() < 25)
     }
 
     /// Seals up to [`limits::SEAL_BLOCKS`] of the oldest blocks into the open commit.
@@ -63,29 +70,30 @@ impl Bridge {
             return;
         }
         self.sealing.ready_since = None;
-        let mut first = None;
+        let mut sealed = false;
         for _ in 0..limits::SEAL_BLOCKS {
             let Some((number, page)) = self.pages.oldest() else { break };
-            if !self.is_ready(page) {
+            // The mark of this commit stands for those of the blocks behind, too.
+            if !(self.is_ready(page) || (sealed && page.live == 0)) {
                 break;
             }
             let Some(block) = self.pages.block(number) else {
                 self.ask(number, now, out);
                 break;
             };
-            let home = *first.get_or_insert(number);
-            self.seal_block(&block, home);
+            self.seal_block(&block);
             self.pages.cut();
             out.cut.push(number);
+            sealed = true;
         }
-        if first.is_some() {
+        if sealed {
             // The commit that cuts always has a block of its own, so that numbers and ids go on from it after a restart.
             self.pages.write(&Write::Mark { next_id: MessageId(self.next_id) });
             out.archive.append(&mut self.sealing.builder.take());
         }
     }
 
-    fn seal_block(&mut self, block: &Block, home: u64) {
+    fn seal_block(&mut self, block: &Block) {
         for (offset, write) in block.writes() {
             // It was checked when it came off the disk: a damaged one never gets here.
             let Ok(write) = write else { return };
@@ -97,19 +105,18 @@ impl Bridge {
                         continue;
                     }
                     if self.book.slots[slot].stage == Stage::Settled {
-                        self.archive(slot, &accept, home);
+                        self.archive(slot, &accept, block.number);
                     } else {
                         self.carry(slot, accept);
                     }
                 }
-                Write::Sent { id, .. }
-                | Write::Retry { id, .. }
-                | Write::Final { id, .. }
-                | Write::Settled { id, .. } => {
+                Write::Sent { id, .. } | Write::Final { id, .. } | Write::Settled { id, .. } => {
                     if self.book.find(id).is_some() {
                         self.pages.write(&write);
                     }
                 }
+                // Of these the last one counts, and it went with the message when that was carried.
+                Write::Retry { .. } => {}
                 Write::Parked { carrier, carrier_message_id, .. } => {
                     let mut buffer = [0; 65];
                     let key = self.book.key(carrier, super::receipt::canonical(carrier_message_id, &mut buffer));
@@ -129,7 +136,8 @@ impl Bridge {
             && let Some(source) = Party::new(sm.source.ton(), sm.source.npi(), sm.source.octets())
             && let Some(destination) = Party::new(sm.destination.ton(), sm.destination.npi(), sm.destination.octets())
         {
-            let done = Unix(u64::from(entry.done) * 1000);
+            // Kept in whole seconds, and the clock may have been set back.
+            let done = Unix(u64::from(entry.done) * 1000).max(accept.accepted);
             let forget_at = self.policy.retention.forget_at(Class::Message, done);
             let record = ArchiveRecord {
                 id: entry.id,

@@ -3,6 +3,7 @@
 use super::book::{Slot, Stage};
 use super::input::Outbox;
 use super::link::Side;
+use super::receipt::tail;
 use super::refusal::Refusal;
 use super::{Bridge, seconds};
 use crate::clock::Now;
@@ -83,7 +84,7 @@ impl Bridge {
         let destination = self.lanes.destination_mut(lane);
         if destination.over_rate == OverRate::Throttle
             && let Some(rate) = destination.rate
-            && let Verdict::Wait(_) = destination.cell.take(rate, 1, now.mono)
+            && let Verdict::Wait(_) = destination.accepted.take(rate, 1, now.mono)
         {
             return Err(Refusal::CountryRate);
         }
@@ -102,14 +103,14 @@ impl Bridge {
             expires,
             body,
         };
-        let slot = self.admit(accept, lane, now);
+        let slot = self.admit(accept, lane, tail(sm.destination.octets()), now);
         self.accounts[account as usize].tally.accepted += 1;
         self.lanes.accepted(lane);
         Ok(slot)
     }
 
     /// Writes the message and puts it where it waits.
-    fn admit(&mut self, accept: Accept<'_>, lane: u16, now: Now) -> u32 {
+    fn admit(&mut self, accept: Accept<'_>, lane: u16, recipient: u16, now: Now) -> u32 {
         let position = self.pages.accept(accept);
         let scheduled = accept.due > seconds(now.unix);
         let slot = self.book.insert(Slot {
@@ -121,6 +122,7 @@ impl Bridge {
             account: accept.account,
             lane,
             flags: accept.flags,
+            recipient,
             stage: if scheduled { Stage::Scheduled } else { Stage::Waiting },
             state: MessageState::Enroute,
             ..Slot::default()

@@ -1,0 +1,217 @@
+//! What must hold, kept apart from how the bridge does it: one entry per message, filled from what is durable and from
+//! what passes on the wire. Knows no lanes, slots or credit.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use smppgate::message::{MessageState, owes_receipt};
+use smppgate::pdu::{CommandId, CommandStatus, Frames, Receipt, Sm, SmResp};
+use smppgate::store::{Block, Write};
+
+/// One message, known by the number in its text.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Message {
+    pub(crate) registered: u8,
+    pub(crate) country: usize,
+    pub(crate) client: usize,
+    /// Its identity, once durable.
+    pub(crate) id: Option<u64>,
+    /// The identity its client was told.
+    pub(crate) told: Option<String>,
+    /// Times it was written to a carrier, and reasons to write it again.
+    pub(crate) handed: u32,
+    pub(crate) again: u32,
+    /// Outcomes nobody could know.
+    pub(crate) unknown: u32,
+    /// Copies a carrier took.
+    pub(crate) copies: u32,
+    /// Durable: a carrier took it, under these ids.
+    pub(crate) sent: BTreeSet<(u16, Vec<u8>)>,
+    /// Durable: state, error and whether a receipt is owed.
+    pub(crate) end: Option<(u8, u16, bool)>,
+    pub(crate) settled: bool,
+    /// Times its receipt was written to a client, and reasons to write it again.
+    pub(crate) delivered: u32,
+    pub(crate) deliver_again: u32,
+    /// Receipts the client took, and refused for good.
+    pub(crate) taken: u32,
+    pub(crate) declined: u32,
+    /// Final states that carriers reported and we acknowledged, with the carrier and its id.
+    pub(crate) reported: Vec<(u16, Vec<u8>, u8)>,
+}
+
+/// All of them.
+#[derive(Debug, Default)]
+pub(crate) struct Ledger {
+    pub(crate) messages: BTreeMap<u32, Message>,
+    pub(crate) by_id: BTreeMap<u64, u32>,
+    /// Durable parked receipts: carrier and id as received.
+    pub(crate) parked: BTreeSet<(u16, Vec<u8>)>,
+    /// Durable finals that owe a receipt, without those settled.
+    pub(crate) owed: u64,
+    pub(crate) finals: u64,
+    /// Durable, taken by a carrier, not final.
+    pub(crate) awaiting: u64,
+    /// When a message left for a carrier: time, carrier, country.
+    pub(crate) departures: Vec<(u64, usize, usize)>,
+    pub(crate) reused_ids: bool,
+}
+
+/// The number in a message's text.
+pub(crate) fn tag_of(text: &[u8]) -> Option<u32> {
+    let digits = text.strip_prefix(b"#")?;
+    let end = digits.iter().position(|octet| *octet == b'#')?;
+    std::str::from_utf8(&digits[..end]).ok()?.parse().ok()
+}
+
+impl Ledger {
+    pub(crate) fn of(&mut self, tag: u32) -> &mut Message {
+        self.messages.get_mut(&tag).expect("a tag that a client made")
+    }
+
+    fn of_id(&mut self, id: u64) -> &mut Message {
+        let tag = self.by_id[&id];
+        self.of(tag)
+    }
+
+    /// These blocks are on the disk.
+    pub(crate) fn durable(&mut self, blocks: &[Block]) {
+        for block in blocks {
+            for (_, write) in block.writes() {
+                self.fact(&write.expect("the bridge writes whole facts"));
+            }
+        }
+    }
+
+    fn fact(&mut self, write: &Write<'_>) {
+        match *write {
+            Write::Accept(accept) => {
+                let sm = Sm::decode(accept.body).expect("an accepted body");
+                let tag = tag_of(sm.text()).expect("only tagged messages are accepted");
+                let known = self.by_id.insert(accept.id.0, tag);
+                assert!(known.is_none_or(|known| known == tag), "id {} was given twice", accept.id);
+                let message = self.of(tag);
+                assert!(message.id.is_none_or(|id| id == accept.id.0), "message {tag} was accepted twice");
+                message.id = Some(accept.id.0);
+            }
+            Write::Sent { id, carrier, carrier_message_id, .. } => {
+                let message = self.of_id(id.0);
+                let again = !message.sent.insert((carrier.0, carrier_message_id.to_vec()));
+                assert!(again || message.end.is_none(), "message {id} was sent after its end");
+                let first = !again && message.sent.len() == 1;
+                assert!(again || first, "message {id} was taken by two carriers");
+                self.awaiting += u64::from(first);
+            }
+            Write::Final { id, state, error, owed, .. } => {
+                let message = self.of_id(id.0);
+                let end = (state, error, owed);
+                assert!(
+                    message.end.is_none_or(|before| before == end),
+                    "message {id} ended twice: {message:?} {end:?}"
+                );
+                if message.end.replace(end).is_none() {
+                    let state = MessageState::from_octet(state).expect("a state");
+                    assert_eq!(owed, owes_receipt(message.registered, state), "message {id}: {message:?}");
+                    let sent = !message.sent.is_empty();
+                    (self.finals, self.owed) = (self.finals + 1, self.owed + u64::from(owed));
+                    self.awaiting -= u64::from(sent);
+                }
+            }
+            Write::Settled { id, .. } => {
+                let message = self.of_id(id.0);
+                assert!(message.end.is_some_and(|(_, _, owed)| owed), "message {id} owed nothing");
+                if !std::mem::replace(&mut message.settled, true) {
+                    self.owed -= 1;
+                }
+            }
+            Write::Parked { carrier, carrier_message_id, .. } => {
+                self.parked.insert((carrier.0, carrier_message_id.to_vec()));
+            }
+            Write::Retry { .. } | Write::Mark { .. } => {}
+        }
+    }
+
+    /// The octets of a parcel leave for a client.
+    pub(crate) fn leaves_to_client(&mut self, wire: &[u8]) {
+        for (_, frame) in Frames::new(wire) {
+            match frame.header.id {
+                CommandId::SUBMIT_SM_RESP if frame.header.status == CommandStatus::ESME_ROK => {
+                    let id = SmResp::decode(frame.body).message_id;
+                    let id = std::str::from_utf8(id).expect("digits");
+                    let durable = self.durable_id(id).is_some();
+                    assert!(durable, "message {id} is acknowledged and not durable");
+                }
+                CommandId::DELIVER_SM => {
+                    let receipt = Sm::decode(frame.body).ok();
+                    let receipt = receipt.as_ref().and_then(Receipt::read).expect("we send receipts only");
+                    let id = std::str::from_utf8(receipt.id).expect("digits");
+                    let tag = self.durable_id(id).expect("a receipt of a durable message");
+                    let message = self.of(tag);
+                    let end = message.end.unwrap_or_else(|| panic!("{tag}: a receipt before its end is durable"));
+                    assert_eq!(receipt.state, end.0, "{tag}: the receipt tells the durable state");
+                    assert!(end.2, "{tag}: nobody asked for a receipt");
+                    assert!(!message.settled, "{tag}: a receipt after the client took it: {message:?}");
+                    message.delivered += 1;
+                    let allowed = 1 + message.deliver_again;
+                    assert!(message.delivered <= allowed, "{tag}: a receipt twice without a reason: {message:?}");
+                }
+                _ => {}
+            }
+        }
+    }
+
+    /// The message of an id as a client sees it: decimal, or the low half in hexadecimal.
+    pub(crate) fn durable_id(&self, shown: &str) -> Option<u32> {
+        if let Some(tag) = shown.parse().ok().and_then(|id: u64| self.by_id.get(&id)) {
+            return Some(*tag);
+        }
+        let low = u64::from_str_radix(shown, 16).ok()?;
+        self.by_id.iter().find(|(id, _)| *id & 0xFFFF_FFFF == low).map(|(_, tag)| *tag)
+    }
+
+    /// A message leaves for a carrier.
+    pub(crate) fn departs(&mut self, tag: u32, at: u64, carrier: usize) {
+        let message = self.of(tag);
+        assert!(message.id.is_some(), "{tag}: handed over before it is durable");
+        assert!(message.end.is_none(), "{tag}: handed over after its end: {message:?}");
+        assert!(message.sent.is_empty(), "{tag}: handed over although a carrier has it: {message:?}");
+        message.handed += 1;
+        let allowed = 1 + message.again;
+        assert!(message.handed <= allowed, "{tag}: handed over twice without a reason: {message:?}");
+        let country = message.country;
+        self.departures.push((at, carrier, country));
+    }
+
+    /// Our OK for a carrier's receipt leaves.
+    pub(crate) fn receipt_acknowledged(&mut self, carrier: u16, id: &str, tag: u32, state: u8) {
+        if !MessageState::from_octet(state).is_some_and(MessageState::is_final) {
+            return;
+        }
+        let parked = self.parked.contains(&(carrier, id.as_bytes().to_vec()));
+        let unbound = self.reused_ids;
+        let message = self.of(tag);
+        assert!(
+            parked || unbound || message.end.is_some(),
+            "{tag}: a receipt is acknowledged and nothing of it durable"
+        );
+        message.reported.push((carrier, id.as_bytes().to_vec(), state));
+    }
+
+    /// The process died: what was on its way may have arrived or not.
+    pub(crate) fn crashed(&mut self) {
+        for message in self.messages.values_mut() {
+            if message.handed > 0 && message.sent.is_empty() && message.end.is_none() {
+                message.again = message.handed;
+                message.unknown += 1;
+            }
+            if message.delivered > 0 && !message.settled {
+                message.deliver_again = message.delivered;
+            }
+        }
+    }
+}
+
+/// The carrier's id as both its forms may be compared: lower case, no leading zeros.
+pub(crate) fn plain(id: &[u8]) -> Vec<u8> {
+    let zeros = id.iter().take_while(|octet| **octet == b'0').count();
+    id[zeros.min(id.len().saturating_sub(1))..].to_ascii_lowercase()
+}

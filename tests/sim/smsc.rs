@@ -1,0 +1,310 @@
+//! A simulated carrier: takes, refuses or ignores messages, and sends receipts in its own dialect.
+
+use std::collections::BTreeMap;
+
+use bytes::BytesMut;
+use smppgate::pdu::{
+    Address, BOUND_LIMIT, BindResp, Codec, CommandId, CommandStatus, Frame, Frames, Sm, Tag, Tlv, Tlvs,
+    encode_header_only, encode_resp,
+};
+use smppgate::session::BindMode;
+use tokio_util::codec::Decoder;
+
+use crate::ledger::{Ledger, tag_of};
+use crate::net::Ctx;
+use crate::plan::CarrierPlan;
+use crate::queue::{Event, MS, S};
+use crate::rng::Rng;
+
+/// How long it waits for our answer to a receipt before it sends it again.
+const RECEIPT_PATIENCE: u64 = 12 * S;
+/// A request whose answer tells nothing: a message from a handset, a test of the link.
+const CHATTER: usize = usize::MAX;
+
+/// A receipt it has to send.
+#[derive(Debug)]
+pub(crate) struct Report {
+    pub(crate) tag: u32,
+    pub(crate) id: String,
+    pub(crate) state: u8,
+    number: Vec<u8>,
+    taken: bool,
+}
+
+/// Its end of one of our links.
+#[derive(Debug)]
+struct Link {
+    mode: Option<BindMode>,
+    stream: BytesMut,
+    sequence: u32,
+    /// Its requests without our answer.
+    open: BTreeMap<u32, usize>,
+}
+
+/// The carrier.
+#[derive(Debug)]
+pub(crate) struct Smsc {
+    index: usize,
+    pub(crate) plan: CarrierPlan,
+    rng: Rng,
+    links: BTreeMap<u64, Link>,
+    pub(crate) reports: Vec<Report>,
+    taken: u64,
+    second: (u64, u64),
+    /// When each `submit_sm` came.
+    pub(crate) seen: Vec<u64>,
+    pub(crate) mute_until: u64,
+}
+
+impl Smsc {
+    pub(crate) fn new(index: usize, plan: CarrierPlan, seed: u64) -> Self {
+        Self {
+            index,
+            plan,
+            rng: Rng::of(seed, &format!("carrier {index}")),
+            links: BTreeMap::new(),
+            reports: Vec::new(),
+            taken: 0,
+            second: (0, 0),
+            seen: Vec::new(),
+            mute_until: 0,
+        }
+    }
+
+    /// We connected.
+    pub(crate) fn accept(&mut self, conn: u64) {
+        let link = Link { mode: None, stream: BytesMut::new(), sequence: 0, open: BTreeMap::new() };
+        self.links.insert(conn, link);
+    }
+
+    pub(crate) fn has(&self, conn: u64) -> bool {
+        self.links.contains_key(&conn)
+    }
+
+    pub(crate) fn connections(&self) -> Vec<u64> {
+        self.links.keys().copied().collect()
+    }
+
+    pub(crate) fn closed(&mut self, ctx: &mut Ctx, conn: u64) {
+        if self.links.remove(&conn).is_some() {
+            ctx.note("carrier: closed", &[self.index as u64, conn]);
+        }
+    }
+
+    /// Requests of its own that live links have not answered.
+    pub(crate) fn unanswered(&self) -> usize {
+        self.links.values().map(|link| link.open.len()).sum()
+    }
+
+    /// The receipt that went out as `sequence`.
+    pub(crate) fn report_of(&self, conn: u64, sequence: u32) -> Option<&Report> {
+        let report = *self.links.get(&conn)?.open.get(&sequence)?;
+        self.reports.get(report)
+    }
+
+    pub(crate) fn receive(&mut self, ctx: &mut Ctx, ledger: &mut Ledger, conn: u64, octets: &[u8]) {
+        let mute = self.plan.mute || ctx.now < self.mute_until;
+        let Some(link) = self.links.get_mut(&conn) else { return };
+        link.stream.extend_from_slice(octets);
+        loop {
+            let Some(link) = self.links.get_mut(&conn) else { return };
+            let chunk = Codec::new(BOUND_LIMIT).decode(&mut link.stream).expect("we write whole PDUs");
+            let Some(chunk) = chunk else { return };
+            for (_, frame) in Frames::new(&chunk) {
+                if !mute {
+                    self.take(ctx, ledger, conn, &frame);
+                } else if frame.header.id.is_response()
+                    && let Some(link) = self.links.get_mut(&conn)
+                {
+                    // Read and forgotten.
+                    link.open.remove(&frame.header.sequence);
+                }
+            }
+        }
+    }
+
+    fn take(&mut self, ctx: &mut Ctx, ledger: &mut Ledger, conn: u64, frame: &Frame<'_>) {
+        let header = frame.header;
+        let mut wire = BytesMut::new();
+        match header.id {
+            CommandId::BIND_RECEIVER | CommandId::BIND_TRANSMITTER | CommandId::BIND_TRANSCEIVER => {
+                if self.rng.chance(self.plan.refuse_bind) {
+                    let status = CommandStatus::ESME_RBINDFAIL;
+                    encode_header_only(header.id.response(), status, header.sequence, &mut wire);
+                } else {
+                    let response = BindResp { system_id: b"smsc", sc_interface_version: Some(0x34) };
+                    response.encode(header.id.response(), header.sequence, &mut wire);
+                    let mode = BindMode::asked_by(header.id);
+                    self.links.get_mut(&conn).into_iter().for_each(|link| link.mode = mode);
+                }
+            }
+            CommandId::SUBMIT_SM => self.submitted(ctx, ledger, conn, frame),
+            CommandId::ENQUIRE_LINK => {
+                encode_resp(header.id.response(), header.status, header.sequence, None, &mut wire);
+            }
+            CommandId::UNBIND => {
+                encode_resp(header.id.response(), header.status, header.sequence, None, &mut wire);
+                ctx.send(conn, true, &wire);
+                ctx.close(conn, true);
+                self.closed(ctx, conn);
+                return;
+            }
+            CommandId::DELIVER_SM_RESP => self.answered(ctx, conn, header.sequence, header.status),
+            CommandId::ENQUIRE_LINK_RESP => self.answered(ctx, conn, header.sequence, header.status),
+            other => panic!("a carrier gets {other} with status {}", header.status),
+        }
+        ctx.send(conn, true, &wire);
+    }
+
+    fn submitted(&mut self, ctx: &mut Ctx, ledger: &mut Ledger, conn: u64, frame: &Frame<'_>) {
+        let sequence = frame.header.sequence;
+        let sm = Sm::decode(frame.body).expect("we forward what can be read");
+        let tag = tag_of(sm.text()).expect("we forward only what was tagged");
+        assert_eq!(sm.registered_delivery & 0b11, 1, "a receipt is always asked for");
+        assert!(sm.schedule_delivery_time.is_empty(), "scheduling is done here");
+        self.seen.push(ctx.now);
+        let carrier = self.index;
+        if self.rng.chance(self.plan.chatter) {
+            self.chatter(ctx, conn);
+        }
+        let second = ctx.now / S;
+        self.second = if self.second.0 == second { (second, self.second.1 + 1) } else { (second, 1) };
+        let refused = if self.plan.capacity.is_some_and(|capacity| self.second.1 > capacity) {
+            Some(0x58)
+        } else {
+            self.rng.chance(self.plan.refuse).then(|| self.rng.pick(&self.plan.statuses))
+        };
+        let mut after = self.rng.within(self.plan.answer_after);
+        if self.rng.chance(self.plan.answer_late) {
+            after += 40 * S;
+        }
+        let never = self.rng.chance(self.plan.answer_never);
+        let twice = self.rng.chance(self.plan.answer_twice);
+        let mut id = String::new();
+        if refused.is_none() {
+            let number = self.plan.first_id + self.taken % self.plan.id_period;
+            self.taken += 1;
+            if !self.rng.chance(self.plan.anonymous) {
+                id = self.plan.form.write(number);
+            }
+            let message = ledger.of(tag);
+            message.copies += 1;
+            assert!(message.copies <= 1 + message.unknown, "{tag}: a duplicate without a reason: {message:?}");
+            self.plan_receipts(ctx, tag, number, sm.destination.octets(), after);
+        }
+        let status = refused.unwrap_or(0);
+        ctx.note("carrier: submit_sm", &[carrier as u64, u64::from(tag), u64::from(status), u64::from(never)]);
+        if !never {
+            for delay in [after, after + 100 * MS].into_iter().take(1 + usize::from(twice)) {
+                let id = id.clone();
+                ctx.after(delay, Event::Answer { carrier, conn, sequence, status, id });
+            }
+        }
+    }
+
+    /// Decides what the subscriber's handset will have said, and how often that is told.
+    fn plan_receipts(&mut self, ctx: &mut Ctx, tag: u32, number: u64, destination: &[u8], answer_after: u64) {
+        if self.rng.chance(self.plan.receipt_never) {
+            return;
+        }
+        let early = self.rng.chance(self.plan.receipt_early);
+        let first = if early { answer_after / 2 } else { answer_after + self.rng.within(self.plan.receipt_after) };
+        let failed = self.rng.chance(self.plan.receipt_fails);
+        let state = if failed { self.rng.pick(&[3, 4, 5, 7, 8]) } else { 2 };
+        let mut told = Vec::new();
+        if self.rng.chance(self.plan.receipt_staged) {
+            told.push((first / 2, self.rng.pick(&[1, 6])));
+        }
+        told.push((first, state));
+        if self.rng.chance(self.plan.receipt_twice) {
+            told.push((first + self.rng.below(5 * S), state));
+        }
+        if self.rng.chance(self.plan.receipt_contradicts) {
+            told.push((first + 1 + self.rng.below(5 * S), self.rng.pick(&[2, 5])));
+        }
+        for (delay, state) in told {
+            let number_form = match self.rng.below(3) {
+                0 => [b"+", destination].concat(),
+                1 => destination[destination.len() - 8..].to_vec(),
+                _ => destination.to_vec(),
+            };
+            let id = self.plan.receipt_form.write(number);
+            self.reports.push(Report { tag, id, state, number: number_form, taken: false });
+            ctx.after(delay, Event::Report { carrier: self.index, report: self.reports.len() - 1 });
+        }
+    }
+
+    /// A `submit_sm_resp` goes out.
+    pub(crate) fn answer(&mut self, ctx: &mut Ctx, conn: u64, sequence: u32, status: u32, id: &str) {
+        if !self.links.contains_key(&conn) || ctx.now < self.mute_until || self.plan.mute {
+            return;
+        }
+        let mut wire = BytesMut::new();
+        encode_resp(CommandId::SUBMIT_SM_RESP, CommandStatus(status), sequence, Some(id.as_bytes()), &mut wire);
+        ctx.send(conn, true, &wire);
+    }
+
+    /// A receipt goes out, on any link that can carry it.
+    pub(crate) fn report(&mut self, ctx: &mut Ctx, report: usize) {
+        if self.reports[report].taken {
+            return;
+        }
+        let event = Event::Report { carrier: self.index, report };
+        let able = |link: &Link| matches!(link.mode, Some(BindMode::Receiver | BindMode::Transceiver));
+        let able: Vec<u64> = self.links.iter().filter(|(_, link)| able(link)).map(|(conn, _)| *conn).collect();
+        if able.is_empty() || ctx.now < self.mute_until || self.plan.mute {
+            ctx.after(S, event);
+            return;
+        }
+        ctx.after(RECEIPT_PATIENCE, event);
+        let conn = self.rng.pick(&able);
+        let Some(link) = self.links.get_mut(&conn) else { return };
+        link.sequence += 1;
+        link.open.insert(link.sequence, report);
+        let Report { tag, id, state, number, .. } = &self.reports[report];
+        ctx.note("carrier: receipt", &[self.index as u64, u64::from(*tag), u64::from(*state)]);
+        let stat = smppgate::message::MessageState::from_octet(*state).map_or("WHATEVER", |state| state.stat());
+        let text = format!("id:{id} sub:001 dlvrd:001 submit date:2601021530 done date:2601021531 stat:{stat} err:000");
+        let mut tlvs = Vec::new();
+        if self.plan.receipt_tlvs {
+            let id = [id.as_bytes(), b"\0"].concat();
+            Tlv { tag: Tag::RECEIPTED_MESSAGE_ID, value: &id }.encode(&mut tlvs);
+            Tlv { tag: Tag::MESSAGE_STATE, value: &[*state] }.encode(&mut tlvs);
+        }
+        let sm = Sm {
+            source: Address::new(1, 1, number).expect("a short number"),
+            destination: Address::new(5, 0, b"sim").expect("a short name"),
+            esm_class: Sm::TYPE_RECEIPT,
+            short_message: text.as_bytes(),
+            tlvs: Tlvs::lenient(&tlvs),
+            ..Sm::default()
+        };
+        let mut wire = BytesMut::new();
+        sm.encode(CommandId::DELIVER_SM, link.sequence, &mut wire);
+        ctx.send(conn, true, &wire);
+    }
+
+    /// Says something that is no receipt: a message from a handset where it may send one, else a test of the link.
+    fn chatter(&mut self, ctx: &mut Ctx, conn: u64) {
+        let Some(link) = self.links.get_mut(&conn) else { return };
+        link.sequence += 1;
+        link.open.insert(link.sequence, CHATTER);
+        let mut wire = BytesMut::new();
+        if link.mode == Some(BindMode::Transceiver) {
+            Sm { short_message: b"hello", ..Sm::default() }.encode(CommandId::DELIVER_SM, link.sequence, &mut wire);
+        } else {
+            encode_header_only(CommandId::ENQUIRE_LINK, CommandStatus::ESME_ROK, link.sequence, &mut wire);
+        }
+        ctx.send(conn, true, &wire);
+    }
+
+    fn answered(&mut self, ctx: &mut Ctx, conn: u64, sequence: u32, status: CommandStatus) {
+        let Some(link) = self.links.get_mut(&conn) else { return };
+        let report = link.open.remove(&sequence);
+        let report = report.unwrap_or_else(|| panic!("carrier {} gets an answer it did not ask for", self.index));
+        ctx.note("carrier: receipt answered", &[self.index as u64, report as u64, u64::from(status.0)]);
+        if status == CommandStatus::ESME_ROK && report != CHATTER {
+            self.reports[report].taken = true;
+        }
+    }
+}
