@@ -24,7 +24,7 @@ const LETTERS_PER_TURN: usize = 64;
 /// How often counters are published.
 const PULSE: Duration = Duration::from_millis(500);
 /// Microseconds between two sweeps that found nothing more to forget.
-const SWEEP_REST_US: u64 = 60_000_000;
+const SWEEP_REST_US: u64 = 5_000_000;
 
 /// What the outside may know of the bridge and the journal, published twice a second and when it matters.
 #[derive(Clone, Debug, Default)]
