@@ -77,9 +77,9 @@ class Kannel:
         user = {"group": "sendsms-user", "username": "test", "password": "test", "concatenation": "true", "max-messages": 9}
         service = {"group": "sms-service", "keyword": "default", "text": '""', "max-messages": 0}
         file.write_text(groups(core, *smscs, smsbox, user, service))
-        self.bearerbox = rig.Process(case, f"{name}-bearerbox", ["/usr/sbin/bearerbox", "-v", "2", file])
+        self.bearerbox = rig.Process(case, f"{name}-bearerbox", ["/usr/sbin/bearerbox", "-v", "1", file])
         rig.wait("bearerbox listens", lambda: "alive" in self.status() or "running" in self.status())
-        self.smsbox = rig.Process(case, f"{name}-smsbox", ["/usr/sbin/smsbox", "-v", "2", file])
+        self.smsbox = rig.Process(case, f"{name}-smsbox", ["/usr/sbin/smsbox", "-v", "1", file])
         rig.wait("smsbox listens", lambda: self.smsbox.running() and "smsbox" in self.status())
 
     def status(self):

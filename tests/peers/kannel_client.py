@@ -59,9 +59,12 @@ def send_all(case, kind, peer, reports, number):
     tags = [f"{number}-many-{serial}" for serial in range(100)]
     for tag in tags:
         peer.sendsms(f"one of many, {tag}", to, reports, tag)
-    rig.wait("all receipts", lambda: all("delivered" in reports.kinds(tag) for tag in tags), 60)
-    once = all(reports.kinds(tag).count("delivered") == 1 for tag in tags)
-    case.check(once, f"{kind}: 100 more, one receipt each")
+    try:
+        rig.wait("all receipts", lambda: all("delivered" in reports.kinds(tag) for tag in tags), 30)
+    except rig.Failed:
+        pass  # the check says which
+    other = {tag: reports.kinds(tag) for tag in tags if reports.kinds(tag).count("delivered") != 1}
+    case.check(not other, f"{kind}: 100 more, one receipt each", other or "")
 
 
 def keeps_alive(case, kind, gateway, binds):
