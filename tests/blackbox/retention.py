@@ -36,6 +36,8 @@ def test(case):
     case.check(under_load > 0, "records were forgotten under load", f"{under_load:.0f}")
     rig.wait("all are forgotten", lambda: swept() == load["receipts"], 30)
     case.check(swept() == load["receipts"], "in the end every record is forgotten", f"{swept():.0f}")
+    rig.wait("the next look at the disk", lambda: gateway.metric("smppgate_uptime_seconds") > len(sizes) + 3)
+    sizes.append(gateway.metric("smppgate_store_bytes") / 2**20)
     half = len(sizes) // 2
     case.note(f"store in MiB, second by second: {' '.join(f'{size:.0f}' for size in sizes)}")
     first, second = max(sizes[:half]), max(sizes[half:])
