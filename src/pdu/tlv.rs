@@ -10,6 +10,8 @@ use super::command::CommandStatus;
 use super::fault::Malformed;
 use super::tag::Tag;
 
+/// What four zeros read as.
+const ZEROS: Tlv<'static> = Tlv { tag: Tag(0), value: &[] };
 /// Octets of a tag and a length.
 const TLV_HEADER: usize = 4;
 
@@ -58,8 +60,8 @@ impl<'a> Tlvs<'a> {
 
     /// Takes what follows the last mandatory field of a request.
     ///
-    /// One to three octets that cannot be a parameter, and zeros up to the end, are padding that some peers send: they
-    /// are left out.
+    /// One to three octets that cannot be a parameter, and zeros before them or up to the end, are padding that some
+    /// peers send: they are left out.
     ///
     /// # Errors
     /// `ESME_RINVOPTPARSTREAM` when a length runs past the PDU, `ESME_RINVPARLEN` when a parameter that matters has not
@@ -73,21 +75,22 @@ impl<'a> Tlvs<'a> {
     }
 
     fn checked(octets: &'a [u8]) -> Result<Self, Malformed> {
-        let mut rest = octets;
+        let (mut rest, mut end) = (octets, 0);
         while rest.len() >= TLV_HEADER {
             let Some((tlv, after)) = Tlv::cut(rest) else {
                 return Err(Malformed::new(CommandStatus::ESME_RINVOPTPARSTREAM, "optional parameters"));
             };
-            if tlv.tag == Tag(0) && rest.iter().all(|octet| *octet == 0) {
-                break;
-            }
             if tlv.tag.strict_length().is_some_and(|length| length != tlv.value.len()) {
                 let field = tlv.tag.name().unwrap_or("optional parameter");
                 return Err(Malformed::new(CommandStatus::ESME_RINVPARLEN, field));
             }
             rest = after;
+            // Zeros read as empty parameters of tag 0; at the end they are padding.
+            if tlv != ZEROS {
+                end = octets.len() - rest.len();
+            }
         }
-        Ok(Self { octets: &octets[..octets.len() - rest.len()] })
+        Ok(Self { octets: &octets[..end] })
     }
 
     /// Takes the parameters of a response: as many whole ones as there are, whatever follows.
@@ -182,6 +185,8 @@ mod tests {
         assert_eq!(status(&[0x02, 0x04, 0, 1, 1]), Err(0xC2));
         assert_eq!(status(&[0x14, 0x00, 0, 1, 1, 0xFF, 0, 0]), Ok(&[0x14, 0x00, 0, 1, 1][..]));
         assert_eq!(status(&[0; 9]), Ok(&[][..]));
+        assert_eq!(status(&[0, 0, 0, 0, 0x10]), Ok(&[][..]));
+        assert_eq!(status(&[0, 0, 0, 0, 0x14, 0, 0, 0, 0, 0, 0, 0]), Ok(&[0, 0, 0, 0, 0x14, 0, 0, 0][..]));
     }
 
     #[test]
