@@ -36,15 +36,20 @@ impl fmt::Display for LinkId {
 impl MessageId {
     /// Writes the form a peer sees into `out` and returns it; `legacy` asks for the 3.3 form.
     pub fn digits(self, legacy: bool, out: &mut [u8; 20]) -> &[u8] {
-        let (mut rest, base) = if legacy { (self.0 & 0xFFFF_FFFF, 16) } else { (self.0, 10) };
-        let mut at = out.len();
-        loop {
-            at -= 1;
-            out[at] = b"0123456789abcdef"[(rest % base) as usize];
-            rest /= base;
-            if rest == 0 {
-                return &out[at..];
-            }
+        // The base is a constant in each, so that dividing is multiplying.
+        if legacy { write_digits::<16>(self.0 & 0xFFFF_FFFF, out) } else { write_digits::<10>(self.0, out) }
+    }
+}
+
+/// `BASE` is 10 or 16, and the digits of `rest` fit.
+fn write_digits<const BASE: u64>(mut rest: u64, out: &mut [u8; 20]) -> &[u8] {
+    let mut at = out.len();
+    loop {
+        at -= 1;
+        out[at] = b"0123456789abcdef"[(rest % BASE) as usize];
+        rest /= BASE;
+        if rest == 0 {
+            return &out[at..];
         }
     }
 }
