@@ -286,7 +286,7 @@ impl Book {
             .filter(fits)
             .map(|slot| (slot, false))
             .or_else(converted)
-            .or(exact.filter(|_| !mixes).map(|slot| (slot, false)))
+            .or_else(|| exact.filter(|_| !mixes).map(|slot| (slot, false)))
     }
 
     /// Hashes of a carrier's id as a receipt brings it: as it is, as if its decimal digits had been hexadecimal in the

@@ -111,7 +111,7 @@ pub struct BadRow {
 
 /// Calling-code prefixes as a digit trie in one flat array; a lookup allocates nothing and the standard table takes 4 KiB.
 ///
-/// A node is eleven slots: one for each next digit, and one for a number that ends here. A slot is either [`CHILD`] and
+/// A node is eleven slots: one for each next digit, and one for a number that ends here. A slot is either `CHILD` and
 /// a node, or a result: the length of the matched prefix and the country, 0 for none. Results are pushed down, so the
 /// walk never goes back for a shorter match.
 #[derive(Clone, Debug)]
