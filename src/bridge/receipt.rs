@@ -246,11 +246,11 @@ pub(super) fn digits(mut number: u128, base: u128, buffer: &mut [u8; 48]) -> &[u
     }
 }
 
-/// Hash of the last six digits of a number, the same in every spelling of it; of fewer where there are no more.
+/// Hash of the last seven digits of a number, the same in every spelling of it; of fewer where there are no more.
 pub(super) fn tail(number: &[u8]) -> u16 {
-    let digits = number.iter().rev().filter(|octet| octet.is_ascii_digit()).take(6);
+    let digits = number.iter().rev().filter(|octet| octet.is_ascii_digit()).take(7);
     let value = digits.fold(0_u32, |value, digit| value * 11 + u32::from(digit - b'0') + 1);
-    (value ^ (value >> 16)) as u16
+    (value.wrapping_mul(0x9E37_79B1) >> 16) as u16
 }
 
 #[cfg(test)]

@@ -191,7 +191,7 @@ impl Ledger {
         let message = self.of(tag);
         assert!(
             parked || unbound || message.end.is_some(),
-            "{tag}: a receipt is acknowledged and nothing of it durable"
+            "{tag}: receipt {id} is acknowledged and nothing of it durable: {message:?}"
         );
         message.reported.push((carrier, id.as_bytes().to_vec(), state));
     }
