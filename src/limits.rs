@@ -42,8 +42,14 @@ pub const LINKS_MAX: usize = 60_000;
 /// Blocks sealed in one commit at most.
 pub const SEAL_BLOCKS: usize = 32;
 
+/// Octets of recent journal blocks kept in memory.
+pub const SHELF_OCTETS: usize = 16 << 20;
+
 /// Octets of journal below which nothing is carried forward.
 pub const JOURNAL_OCTETS: u64 = 64 << 20;
 
 const _: () = assert!(LINKS_MAX < u16::MAX as usize);
 const _: () = assert!(READ_AHEAD as usize <= READS_OPEN);
+// What is read for the next turn must not push itself out of memory before that turn: blocks are 32 KiB, and one ends
+// with a whole PDU.
+const _: () = assert!(READS_OPEN * (32 * 1024 + 70_000) <= SHELF_OCTETS);

@@ -30,6 +30,7 @@ use bytes::Bytes;
 use rustc_hash::FxHashMap;
 
 pub use input::{Input, Outbox, Parcels};
+pub use pages::Room;
 pub use refusal::Refusal;
 pub use tally::{AccountTally, CarrierTally, CountryTally, Tally};
 
@@ -107,6 +108,13 @@ impl Bridge {
             sealing: seal::Sealing::default(),
             due: Vec::new(),
         }
+    }
+
+    /// The same bridge with other limits of memory and disk.
+    #[must_use]
+    pub fn with_room(mut self, room: Room) -> Self {
+        self.pages.limit(room);
+        self
     }
 
     /// Decides about one input.

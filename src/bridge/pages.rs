@@ -5,10 +5,23 @@ use std::collections::VecDeque;
 
 use rustc_hash::FxHashMap;
 
+use crate::limits;
 use crate::store::{Accept, Block, BlockBuilder, Position, Write};
 
-/// Octets of recent blocks kept in memory, so that a receipt which comes within seconds needs no read.
-const SHELF_OCTETS: usize = 16 << 20;
+/// How much memory and disk the journal may take; simulations use less.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Room {
+    /// Octets of recent blocks kept in memory, so that a receipt which comes within seconds needs no read.
+    pub shelf_octets: usize,
+    /// Octets of journal below which nothing is carried forward.
+    pub journal_octets: u64,
+}
+
+impl Default for Room {
+    fn default() -> Self {
+        Self { shelf_octets: limits::SHELF_OCTETS, journal_octets: limits::JOURNAL_OCTETS }
+    }
+}
 
 /// How much a block is still needed.
 #[derive(Clone, Copy, Debug, Default)]
@@ -38,6 +51,7 @@ pub(super) struct Pages {
     shelf: FxHashMap<u64, Block>,
     shelf_order: VecDeque<u64>,
     shelf_octets: usize,
+    room: Room,
 }
 
 impl Pages {
@@ -53,7 +67,17 @@ impl Pages {
             shelf: FxHashMap::default(),
             shelf_order: VecDeque::new(),
             shelf_octets: 0,
+            room: Room::default(),
         }
+    }
+
+    pub(super) fn limit(&mut self, room: Room) {
+        self.room = room;
+    }
+
+    /// Whether the journal is so large that what lives in it is worth carrying.
+    pub(super) fn is_large(&self) -> bool {
+        self.octets > self.room.journal_octets
     }
 
     /// Appends a fact to the open commit.
@@ -168,7 +192,7 @@ impl Pages {
         }
         self.shelf_order.push_back(number);
         self.shelf_octets += octets;
-        while self.shelf_octets > SHELF_OCTETS && self.shelf_order.len() > 1 {
+        while self.shelf_octets > self.room.shelf_octets && self.shelf_order.len() > 1 {
             if let Some(oldest) = self.shelf_order.pop_front()
                 && let Some(block) = self.shelf.remove(&oldest)
             {

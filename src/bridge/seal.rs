@@ -57,11 +57,10 @@ impl Bridge {
     /// A block is ready when nothing in it lives, or when so little of the whole journal lives that carrying pays. One
     /// that only says where numbers go on waits until another is there to say it.
     fn is_ready(&self, page: Page) -> bool {
-        let (_, octets) = self.pages.size();
         if page.live == 0 {
             return page.tells || self.pages.nth(1).is_some();
         }
-        octets > limits::JOURNAL_OCTETS && (page.live * 4 <= page.total || self.pages.live_percent() < 25)
+        self.pages.is_large() && (page.live * 4 <= page.total || self.pages.live_percent() < 25)
     }
 
     /// Seals up to [`limits::SEAL_BLOCKS`] of the oldest blocks into the open commit.

@@ -5,8 +5,8 @@ use std::collections::BTreeMap;
 use bytes::BytesMut;
 use smppgate::clock::Unix;
 use smppgate::pdu::{
-    Address, BOUND_LIMIT, Bind, Codec, CommandId, CommandStatus, Frame, Frames, Password, Receipt, Sm, SmResp, Time,
-    encode_header_only, encode_resp,
+    Address, BOUND_LIMIT, Bind, Codec, CommandId, CommandStatus, Frame, Frames, Password, Receipt, Sm, SmResp, Tag,
+    Time, Tlv, Tlvs, encode_header_only, encode_resp,
 };
 use smppgate::session::BindMode;
 use tokio_util::codec::Decoder;
@@ -165,8 +165,13 @@ impl Esme {
         let registered = self.rng.pick(&self.plan.registered);
         let garbage = self.rng.chance(self.plan.garbage);
         let mut text = if garbage { String::new() } else { format!("#{tag}#") };
-        while (text.len() as u64) < self.plan.text_octets.min(254) {
+        while (text.len() as u64) < self.plan.text_octets {
             text.push('x');
+        }
+        let mut payload = Vec::new();
+        if text.len() > 254 {
+            Tlv { tag: Tag::MESSAGE_PAYLOAD, value: text.as_bytes() }.encode(&mut payload);
+            text.clear();
         }
         let number = if garbage { "12".to_owned() } else { format!("{}{:08}", COUNTRIES[country].0, 10_000_000 + tag) };
         let at = |seconds: u32| Time::absolute(Unix(unix.0 + u64::from(seconds) * 1000));
@@ -180,6 +185,7 @@ impl Esme {
             schedule_delivery_time: if schedule_s > 0 { &schedule } else { b"" },
             validity_period: if validity_s > 0 { &validity } else { b"" },
             short_message: text.as_bytes(),
+            tlvs: Tlvs::lenient(&payload),
             ..Sm::default()
         };
         let message = Message { registered, country, client: self.index, ..Message::default() };

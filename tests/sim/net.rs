@@ -26,6 +26,8 @@ pub(crate) struct Ctx {
     connections: u64,
     /// How far the wall clock has been set forward or back, milliseconds.
     pub(crate) skew_ms: i64,
+    /// The store gives no block back.
+    pub(crate) loses_blocks: bool,
 }
 
 impl Ctx {
@@ -39,6 +41,7 @@ impl Ctx {
             last: BTreeMap::new(),
             connections: 0,
             skew_ms: 0,
+            loses_blocks: false,
         }
     }
 

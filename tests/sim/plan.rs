@@ -3,6 +3,7 @@
 
 use std::time::Duration;
 
+use smppgate::bridge::Room;
 use smppgate::policy::{
     Account, AllowFrom, Carrier, Country, Credentials, Decoy, Destinations, OnUnknown, OverRate, Password, Policy,
     Prefixes, Rate, Retention, Route, Routes, Validity,
@@ -139,6 +140,7 @@ pub(crate) struct Plan {
     pub(crate) faults: FaultPlan,
     pub(crate) validity: Validity,
     pub(crate) backlog_max: u64,
+    pub(crate) room: Room,
     pub(crate) inbox: usize,
     pub(crate) enquire_s: u64,
     pub(crate) response_s: u64,
@@ -352,6 +354,7 @@ impl Plan {
             faults: FaultPlan::calm(),
             validity: Validity::default(),
             backlog_max: 100_000,
+            room: Room::default(),
             inbox: 256,
             enquire_s: 0,
             response_s: 10,
@@ -389,6 +392,10 @@ impl Plan {
             faults: if seed.is_multiple_of(10) { FaultPlan::calm() } else { FaultPlan::of(rng) },
             validity: Validity { default: minutes(rng.within((2, 20))), longest: minutes(30), farthest: minutes(60) },
             backlog_max: rng.pick(&[10, 100, 100_000]),
+            room: Room {
+                shelf_octets: rng.pick(&[1 << 24, 1 << 24, 50_000]),
+                journal_octets: rng.pick(&[1 << 26, 20_000, 3_000]),
+            },
             inbox: rng.pick(&[2, 16, 256]),
             enquire_s: rng.pick(&[0, 0, 10, 30]),
             response_s: rng.pick(&[3, 10, 30]),

@@ -56,8 +56,10 @@ pub(crate) struct Process {
     opened: u64,
     /// Longest time from a decision to its effect.
     pub(crate) lag: u64,
-    /// Commits stored, and most octets of journal and archive seen.
+    /// Commits stored.
     pub(crate) commits: u64,
+    /// Blocks read back.
+    pub(crate) reads: u64,
     turns_at: (u64, u32),
     disk: Rng,
 }
@@ -71,6 +73,7 @@ impl Process {
         let carriers: Vec<&str> = policy.carriers.iter().map(|carrier| carrier.name.as_str()).collect();
         let enrolled = store.enroll(&accounts, &carriers).expect("nothing is scripted");
         let mut bridge = Bridge::new(policy.clone(), &enrolled, plan.backlog_max, plan.seed ^ u64::from(run));
+        bridge = bridge.with_room(plan.room);
         let mut blocks = Vec::new();
         let recovered = store.recover(&mut |block, _| blocks.push(block)).expect("a whole store");
         ledger.durable(&blocks);
@@ -95,6 +98,7 @@ impl Process {
             opened: ctx.now,
             lag: 0,
             commits: 0,
+            reads: 0,
             turns_at: (0, 0),
             disk: Rng::of(plan.seed, &format!("disk {run}")),
         }
@@ -207,8 +211,9 @@ impl Process {
         if std::mem::take(&mut self.failing) {
             self.bridge.handle(Input::StoreFailing(false), now, &mut self.outbox);
         }
+        self.reads += order.reads.len() as u64;
         for number in order.reads {
-            let block = store.read(number).expect("a whole store");
+            let block = store.read(number).expect("a whole store").filter(|_| !ctx.loses_blocks);
             self.bridge.handle(Input::Read { number, block }, now, &mut self.outbox);
         }
         if order.sweep && !store.sweep(ctx.unix(), SWEEP_BLOCKS).expect("nothing is scripted").done {

@@ -4,6 +4,7 @@
 //! `SMPPGATE_SEEDS=n` runs so many, from 1 on or from `SMPPGATE_SEED`, and prints nothing.
 
 use crate::plan::Plan;
+use crate::reach::Reach;
 use crate::world::World;
 
 /// Seeds of an ordinary test run.
@@ -20,15 +21,16 @@ impl Drop for Confession {
     }
 }
 
-/// One run to its end; the trace's digest.
-fn run(seed: u64, shown: bool) -> (u64, u64) {
+/// One run to its end; the trace's digest, and what it met.
+fn run(seed: u64, shown: bool) -> ((u64, u64), Reach) {
     let _confession = Confession(seed);
     let plan = Plan::of(seed);
     let active = plan.active;
     let mut world = World::new(plan, shown);
     world.run_for(active);
     world.finish();
-    world.ctx.trace.digest()
+    world.reach.add(world.process.as_ref().expect("it is up at the end"));
+    (world.ctx.trace.digest(), world.reach)
 }
 
 fn number(name: &str) -> Option<u64> {
@@ -38,11 +40,11 @@ fn number(name: &str) -> Option<u64> {
 #[test]
 fn one_seed_has_one_trace() {
     for seed in [3, 7, 20] {
-        let (first, second) = (run(seed, false), run(seed, false));
+        let (first, second) = (run(seed, false).0, run(seed, false).0);
         assert_eq!(first, second, "seed {seed}");
         assert!(first.1 > 100, "seed {seed} does little: {first:?}");
     }
-    assert_ne!(run(3, false), run(4, false));
+    assert_ne!(run(3, false).0, run(4, false).0);
 }
 
 #[test]
@@ -53,7 +55,12 @@ fn seeds_hold() {
         return;
     }
     let first = seed.unwrap_or(1);
-    for seed in first..first + seeds.unwrap_or(ORDINARY) {
-        run(seed, false);
+    let seeds = seeds.unwrap_or(ORDINARY);
+    let mut reach = Reach::default();
+    for seed in first..first + seeds {
+        reach.merge(&run(seed, false).1);
+    }
+    if seeds >= ORDINARY {
+        reach.check();
     }
 }

@@ -53,6 +53,10 @@ pub(crate) struct Smsc {
     second: (u64, u64),
     /// When each `submit_sm` came.
     pub(crate) seen: Vec<u64>,
+    /// What each of them was.
+    pub(crate) tags: Vec<u32>,
+    /// Recipients and ids of the messages whose receipt never comes.
+    untold: BTreeMap<u32, (u64, Vec<u8>)>,
     pub(crate) mute_until: u64,
 }
 
@@ -67,6 +71,8 @@ impl Smsc {
             taken: 0,
             second: (0, 0),
             seen: Vec::new(),
+            tags: Vec::new(),
+            untold: BTreeMap::new(),
             mute_until: 0,
         }
     }
@@ -163,6 +169,7 @@ impl Smsc {
         assert_eq!(sm.registered_delivery & 0b11, 1, "a receipt is always asked for");
         assert!(sm.schedule_delivery_time.is_empty(), "scheduling is done here");
         self.seen.push(ctx.now);
+        self.tags.push(tag);
         let carrier = self.index;
         if self.rng.chance(self.plan.chatter) {
             self.chatter(ctx, conn);
@@ -205,6 +212,7 @@ impl Smsc {
     /// Decides what the subscriber's handset will have said, and how often that is told.
     fn plan_receipts(&mut self, ctx: &mut Ctx, tag: u32, number: u64, destination: &[u8], answer_after: u64) {
         if self.rng.chance(self.plan.receipt_never) {
+            self.untold.insert(tag, (number, destination.to_vec()));
             return;
         }
         let early = self.rng.chance(self.plan.receipt_early);
@@ -231,6 +239,16 @@ impl Smsc {
             let id = self.plan.receipt_form.write(number);
             self.reports.push(Report { tag, id, state, number: number_form, taken: false });
             ctx.after(delay, Event::Report { carrier: self.index, report: self.reports.len() - 1 });
+        }
+    }
+
+    /// The receipts of these messages come after all: delivered.
+    pub(crate) fn tell_after_all(&mut self, ctx: &mut Ctx, tags: &[u32]) {
+        for tag in tags {
+            let (number, destination) = self.untold.remove(tag).expect("nobody was told of it");
+            let id = self.plan.receipt_form.write(number);
+            self.reports.push(Report { tag: *tag, id, state: 2, number: destination, taken: false });
+            ctx.after(0, Event::Report { carrier: self.index, report: self.reports.len() - 1 });
         }
     }
 

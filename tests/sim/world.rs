@@ -10,6 +10,7 @@ use crate::net::Ctx;
 use crate::plan::{CarrierPlan, FaultPlan, Plan};
 use crate::process::Process;
 use crate::queue::{Event, MS, S};
+use crate::reach::Reach;
 use crate::rng::Rng;
 use crate::smsc::Smsc;
 
@@ -26,8 +27,11 @@ pub(crate) struct World {
     runs: u32,
     /// Longest time from a decision to its effect, over all runs of the process.
     pub(crate) lag: u64,
+    /// What processes that are gone counted.
+    pub(crate) reach: Reach,
     /// When the process started: each start gives every rate its burst anew.
     pub(crate) starts: Vec<u64>,
+    /// Most octets that the store ever held.
     pub(crate) octets_max: u64,
     pub(crate) steps: u64,
 }
@@ -51,6 +55,7 @@ impl World {
             chaos: Rng::of(seed, "chaos"),
             runs: 0,
             lag: 0,
+            reach: Reach::default(),
             starts: Vec::new(),
             octets_max: 0,
             steps: 0,
@@ -240,6 +245,8 @@ impl World {
     pub(crate) fn crash(&mut self) {
         let Some(mut process) = self.process.take() else { return };
         self.lag = self.lag.max(process.lag);
+        self.reach.add(&process);
+        self.reach.crashes += 1;
         let downtime = process.downtime();
         process.crash(&mut self.ctx, &mut self.store, &mut self.ledger);
         self.ctx.after(downtime.as_micros() as u64, Event::Start);
@@ -289,6 +296,7 @@ impl World {
     fn take_down(&mut self) {
         let Some(process) = self.process.take() else { return };
         self.lag = self.lag.max(process.lag);
+        self.reach.add(&process);
         for conn in process.links.keys() {
             self.ctx.break_off(*conn);
         }
