@@ -147,7 +147,9 @@ impl Life {
         self.bridge.handle(input, now, &mut self.outbox);
         self.effects();
         assert!(self.client.session.is_bound() && self.carrier.session.is_bound());
-        (self.client.output.clear(), self.carrier.output.clear(), self.scratch.clear());
+        self.client.output.clear();
+        self.carrier.output.clear();
+        self.scratch.clear();
     }
 
     /// The whole life of a batch of messages; `lap` is called for each of the four laps.
@@ -245,7 +247,8 @@ impl Life {
                 *confirmed += 1;
             }
         }
-        (scratch.clear(), self.carrier.output.clear());
+        scratch.clear();
+        self.carrier.output.clear();
     }
 }
 
