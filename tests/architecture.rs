@@ -50,7 +50,7 @@ const FUNCTION_LINES: usize = 70;
 const VAGUE: &[&str] = &["utils", "util", "helpers", "helper", "common", "manager", "misc"];
 
 struct Source {
-    /// Path below `src`, with `/`.
+    /// Path below the folder read, with `/`.
     name: String,
     text: String,
 }
@@ -70,6 +70,15 @@ impl Source {
 }
 
 fn sources() -> Vec<Source> {
+    below("src")
+}
+
+/// What ships and what tests it.
+fn all() -> Vec<Source> {
+    [below("src"), below("tests")].into_iter().flatten().collect()
+}
+
+fn below(folder: &str) -> Vec<Source> {
     fn walk(folder: &Path, found: &mut Vec<PathBuf>) {
         for entry in fs::read_dir(folder).expect("a readable folder") {
             let path = entry.expect("a readable entry").path();
@@ -80,12 +89,12 @@ fn sources() -> Vec<Source> {
             }
         }
     }
-    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join(folder);
     let mut paths = Vec::new();
     walk(&root, &mut paths);
     paths.sort();
     let read = |path: PathBuf| Source {
-        name: path.strip_prefix(&root).expect("below src").to_string_lossy().replace('\\', "/"),
+        name: path.strip_prefix(&root).expect("below the root").to_string_lossy().replace('\\', "/"),
         text: fs::read_to_string(&path).expect("readable text"),
     };
     paths.into_iter().map(read).collect()
@@ -101,9 +110,12 @@ fn rooms_used(line: &str) -> Vec<&str> {
     let mut rest = line;
     while let Some(at) = rest.find("crate::") {
         rest = &rest[at + "crate::".len()..];
-        let end = rest.find(|letter: char| !letter.is_ascii_lowercase() && letter != '_').unwrap_or(rest.len());
-        if end > 0 {
-            used.push(&rest[..end]);
+        let group = rest.strip_prefix('{').and_then(|group| group.split('}').next());
+        for name in group.map_or_else(|| vec![rest], |group| group.split(',').map(str::trim).collect()) {
+            let end = name.find(|letter: char| !letter.is_ascii_lowercase() && letter != '_').unwrap_or(name.len());
+            if end > 0 {
+                used.push(&name[..end]);
+            }
         }
     }
     used
@@ -167,7 +179,7 @@ fn the_store_room_alone_knows_the_engine() {
 #[test]
 fn files_and_functions_stay_small() {
     let mut broken = Vec::new();
-    for source in sources() {
+    for source in all() {
         let lines = source.text.lines().count();
         if lines > FILE_LINES {
             broken.push(format!("{}: {lines} lines, at most {FILE_LINES}", source.name));
@@ -196,7 +208,7 @@ fn files_and_functions_stay_small() {
 #[test]
 fn files_say_what_they_are_and_are_named_by_nouns() {
     let mut broken = Vec::new();
-    for source in sources() {
+    for source in all() {
         if !source.text.starts_with("//!") {
             broken.push(format!("{}: does not begin with //!", source.name));
         }
@@ -215,11 +227,38 @@ fn nothing_unfinished_is_in_the_tree() {
     let marks =
         ["TO".to_owned() + "DO", "FIX".to_owned() + "ME", "todo".to_owned() + "!(", "unimplemented".to_owned() + "!("];
     let mut broken = Vec::new();
-    for source in sources() {
+    for source in all() {
         for (number, line) in source.text.lines().enumerate() {
             if marks.iter().any(|mark| line.contains(mark.as_str())) {
                 broken.push(format!("{}:{}: unfinished", source.name, number + 1));
             }
+        }
+    }
+    fail_if_any(&broken);
+}
+
+#[test]
+fn one_file_reads_the_clock() {
+    let mut broken = Vec::new();
+    for source in sources().iter().filter(|source| source.name != "clock.rs") {
+        for (number, line) in source.code() {
+            if line.contains("SystemTime::now") || line.contains("time::Instant::now") {
+                broken.push(format!("{}:{number}: reads the clock", source.name));
+            }
+        }
+    }
+    fail_if_any(&broken);
+}
+
+/// A sleep in a test is part of a wait that ends, or the time is the test's own.
+#[test]
+fn no_test_sleeps_and_hopes() {
+    let mut broken = Vec::new();
+    for source in below("tests") {
+        let ends =
+            ["start_paused", "deadline", "timeout", "while clock.now()"].iter().any(|word| source.text.contains(word));
+        if source.text.contains("sleep(Duration") && !ends {
+            broken.push(format!("tests/{}: sleeps and hopes", source.name));
         }
     }
     fail_if_any(&broken);

@@ -94,8 +94,11 @@ impl CarrierState {
 
     pub(super) fn tally(&self, number: u16, links: &Links, lanes: &Lanes) -> (String, CarrierTally) {
         let mut tally = self.tally.clone();
-        tally.window = self.links.iter().map(|index| u64::from(links[*index].window)).sum();
-        tally.window_used = self.links.iter().map(|index| u64::from(links[*index].lent.len)).sum();
+        // Also of links that take no more: what was lent to them is still out.
+        for link in links.of_carrier(number) {
+            tally.window += u64::from(link.window);
+            tally.window_used += u64::from(link.lent.len);
+        }
         tally.backlog = lanes.backlog(number);
         tally.suspended = self.suspended_until.is_some();
         (self.name.clone(), tally)

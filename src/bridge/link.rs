@@ -89,6 +89,11 @@ impl Links {
         self.by_id.get(&id).copied()
     }
 
+    /// The open links of a carrier.
+    pub(super) fn of_carrier(&self, carrier: u16) -> impl Iterator<Item = &Link> {
+        self.entries.iter().flatten().filter(move |link| link.side == Side::Carrier { carrier })
+    }
+
     pub(super) fn is_empty(&self) -> bool {
         self.by_id.is_empty()
     }

@@ -181,7 +181,8 @@ impl Smsc {
         } else {
             self.rng.chance(self.plan.refuse).then(|| self.rng.pick(&self.plan.statuses))
         };
-        let mut after = self.rng.within(self.plan.answer_after);
+        // Nobody answers in no time.
+        let mut after = self.rng.within(self.plan.answer_after).max(1);
         if self.rng.chance(self.plan.answer_late) {
             after += 40 * S;
         }
