@@ -3,12 +3,16 @@
 //!
 //! What sled is good and bad at decides the shape: it prices keys and not octets, hence few large values; splitting and
 //! merging its tree's nodes costs writes and can lose the space of a large node, hence places that are overwritten and
-//! emptied and never removed; it panics over files damaged in ways it does not expect, hence [`unpanicked`].
+//! emptied and never removed; it panics over files damaged in ways it does not expect, hence [`unpanicked`]; its flush
+//! asks the system to write (`sync_file_range`) and not the disk to keep, hence [`Files`].
 
+use std::cell::RefCell;
+use std::collections::BTreeSet;
+use std::ffi::OsString;
 use std::fs;
-use std::io::ErrorKind;
+use std::io::{self, ErrorKind};
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use sled::{Batch, Db, IVec, Tree};
@@ -38,6 +42,49 @@ impl Default for Tuning {
 pub(super) struct Database {
     db: Db,
     blocks: Tree,
+    files: Files,
+}
+
+/// The files of a database, as far as a commit may change them: the log, and a file for each large node.
+///
+/// sled's flush brings them to the system; only this brings them through the system's and the disk's caches, so that a
+/// power cut after it loses nothing.
+struct Files {
+    log: fs::File,
+    blobs: PathBuf,
+    /// Large nodes that are on the disk. They are written once, under names that are not used again.
+    kept: RefCell<BTreeSet<OsString>>,
+}
+
+impl Files {
+    fn open(path: &Path) -> io::Result<Self> {
+        let log = fs::File::open(path.join("db"))?;
+        Ok(Self { log, blobs: path.join("blobs"), kept: RefCell::default() })
+    }
+
+    /// Large nodes first, for the log names them.
+    fn sync(&self) -> io::Result<()> {
+        let (mut present, mut fresh) = (BTreeSet::new(), false);
+        let mut kept = self.kept.borrow_mut();
+        for entry in fs::read_dir(&self.blobs)? {
+            let entry = entry?;
+            let name = entry.file_name();
+            if !kept.contains(&name) {
+                match fs::File::open(entry.path()).and_then(|file| file.sync_data()) {
+                    Ok(()) => fresh = true,
+                    // Replaced meanwhile.
+                    Err(error) if error.kind() == ErrorKind::NotFound => continue,
+                    Err(error) => return Err(error),
+                }
+            }
+            present.insert(name);
+        }
+        if fresh {
+            fs::File::open(&self.blobs)?.sync_all()?;
+        }
+        *kept = present;
+        self.log.sync_data()
+    }
 }
 
 /// Changes that are applied as one.
@@ -95,11 +142,15 @@ impl Database {
             None if db.is_empty() && trees.len() == 1 => {
                 db.insert(FORMAT, &[VERSION]).map_err(because(doing))?;
                 db.flush().map_err(because(doing))?;
+                fs::File::open(path)
+                    .and_then(|folder| folder.sync_all())
+                    .map_err(|error| because(doing)(error.into()))?;
             }
             _ => return Err(foreign("a sled database of another program")),
         }
         let blocks = db.open_tree("blocks").map_err(because(doing))?;
-        Ok(Self { db, blocks })
+        let files = Files::open(path).map_err(|error| because(doing)(error.into()))?;
+        Ok(Self { db, blocks, files })
     }
 
     /// Applies changes, and puts them and all before them on the disk if `flush` says so.
@@ -107,6 +158,7 @@ impl Database {
         self.blocks.apply_batch(changes.batch).map_err(because(doing))?;
         if flush {
             self.db.flush().map_err(because(doing))?;
+            self.files.sync().map_err(|error| because(doing)(error.into()))?;
         }
         Ok(())
     }

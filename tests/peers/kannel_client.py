@@ -2,7 +2,7 @@
 """Kannel as a client system of smppgate: bearerbox binds as a transceiver, then as transmitter and receiver; smsbox sends
 by HTTP, and each message's receipt comes back to its dlr-url.
 
-Kannel drops a receipt that overtakes the submit_sm_resp on its other connection, so the carrier takes its time here."""
+The carrier takes its time: with two connections, receipts that came within half a second were missed now and then."""
 
 import kannel
 import rig
@@ -17,7 +17,7 @@ TEXTS = {
 
 
 def test(case):
-    carrier = rig.Carrier(case, "fjord", "--receipt-delay", "500ms")
+    carrier = rig.Carrier(case, "fjord", "--receipt-delay", "2s")
     gateway = rig.Gateway(case, [carrier.table()]).start()
     reports = kannel.Reports(case)
     receiver = kannel.smsc(gateway.smpp)
