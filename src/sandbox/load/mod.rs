@@ -98,7 +98,7 @@ async fn watch(
         tokio::select! {
             _ = ticks.tick() => {}
             Some(_) = links.join_next() => {}
-            _ = interrupt.recv() => run.borrow_mut().enter(Stage::Ending),
+            _ = interrupt.recv() => run.borrow_mut().interrupt(clock.now().mono),
         }
         let mut run = run.borrow_mut();
         let now = clock.now().mono;

@@ -166,6 +166,15 @@ impl Run {
         }
     }
 
+    /// The first interruption ends the sending, as if its duration were over; the second one ends the run.
+    pub(super) fn interrupt(&mut self, now: Mono) {
+        if self.sending(now) {
+            self.args.duration = Some(Duration::from_micros(now.since_us(self.started)));
+        } else {
+            self.enter(Stage::Ending);
+        }
+    }
+
     fn over(&self, now: Mono) -> bool {
         self.table.len() >= self.args.limit() as usize
             || self.args.duration.is_some_and(|duration| now >= self.started.after(duration))
