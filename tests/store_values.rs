@@ -31,7 +31,7 @@ impl Owned {
         let Self { shape, id, numbers: [at, due, expires], small: [a, b, c, d], .. } = *self;
         let id = MessageId(id);
         let pair = u16::from_be_bytes([a, b]);
-        match shape % 7 {
+        match shape % 8 {
             0 => Write::Accept(Accept {
                 id,
                 account: AccountId(pair),
@@ -54,6 +54,7 @@ impl Owned {
                 owed: d & 1 == 0,
             },
             4 => Write::Settled { id, at },
+            6 => Write::Handed { id, carrier: CarrierId(pair) },
             5 => Write::Mark { next_id: id },
             _ => Write::Parked {
                 carrier: CarrierId(pair),
@@ -123,7 +124,7 @@ proptest! {
     }
 
     #[test]
-    fn any_octets_are_a_write_or_damage(mut octets in prop::collection::vec(any::<u8>(), 1..400), shape in 1..=7_u8) {
+    fn any_octets_are_a_write_or_damage(mut octets in prop::collection::vec(any::<u8>(), 1..400), shape in 1..=8_u8) {
         octets[0] = if octets[0] < 250 { shape } else { octets[0] };
         if let Ok((write, length)) = Write::decode(&octets) {
             prop_assert!(length <= octets.len());

@@ -249,7 +249,7 @@ impl Bridge {
             tally.receipts_delivered += 1;
             tally.receipts_owed -= 1;
             self.pages.write(&Write::Settled { id: self.book.slots[slot].id, at: seconds(now.unix) });
-            self.settle(slot, now);
+            self.settle(slot);
             return;
         }
         let jitter = self.jitter();
@@ -302,7 +302,7 @@ impl Bridge {
         tally.receipts_dropped += 1;
         tally.receipts_owed -= 1;
         self.pages.write(&Write::Settled { id: self.book.slots[slot].id, at: seconds(now.unix) });
-        self.settle(slot, now);
+        self.settle(slot);
     }
 }
 

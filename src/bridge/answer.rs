@@ -82,7 +82,8 @@ impl Bridge {
             found = true;
             match self.links[link].side {
                 Side::Carrier { .. } => {
-                    if let Some((slot, _)) = self.reclaim(link, token) {
+                    if let Some((slot, carrier)) = self.reclaim(link, token) {
+                        self.write_known(slot, carrier);
                         self.requeue_front(slot, now);
                     }
                 }
@@ -116,6 +117,7 @@ impl Bridge {
             Next::Throttle { pause } => {
                 state.tally.throttled += 1;
                 state.pace.on_throttle(now.mono, pause);
+                self.write_known(slot, carrier);
                 self.requeue_front(slot, now);
             }
             Next::Retry { after, failover } => {
@@ -171,6 +173,13 @@ impl Bridge {
         self.waiting += 1;
         self.write_retry(slot, due);
         self.remind(slot, due, now);
+    }
+
+    /// The carrier does not have the message after all: it waits as before it was handed out.
+    fn write_known(&mut self, slot: u32, carrier: CarrierId) {
+        if self.is_never_resent(carrier.0) {
+            self.write_retry(slot, 0);
+        }
     }
 
     fn write_retry(&mut self, slot: u32, due: u32) {

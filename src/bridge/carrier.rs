@@ -15,7 +15,7 @@ use crate::message::{CarrierId, LinkId};
 use crate::pdu::{CommandId, Sm, Time};
 use crate::policy::{Cell, OnUnknown, Pace, Policy, Rate, Verdict};
 use crate::session::{BindMode, Request};
-use crate::store::Enrolled;
+use crate::store::{Enrolled, Write};
 
 /// A carrier as the bridge sees it.
 #[derive(Debug)]
@@ -272,7 +272,11 @@ impl Bridge {
         let entry = &mut self.book.slots[slot];
         entry.stage = Stage::Handed;
         entry.carrier = CarrierId(carrier);
+        let id = entry.id;
         self.carriers[carrier as usize].tally.forwarded += 1;
+        if self.is_never_resent(carrier) {
+            self.pages.write(&Write::Handed { id, carrier: CarrierId(carrier) });
+        }
         self.lanes.forwarded(lane);
         let entry = &self.book.slots[slot];
         let Some(accept) = self.pages.accepted(entry.position) else { return };
@@ -291,6 +295,12 @@ impl Bridge {
         let parcel = self.links.then(link, out);
         parcel.requests.push(Request { at: parcel.wire.len() as u32, token });
         sm.encode(CommandId::SUBMIT_SM, 0, &mut parcel.wire);
+    }
+
+    /// Whether an unknown outcome ends a message of this carrier. Its hand-outs are on disk before they leave, so that
+    /// this holds across a crash.
+    pub(super) fn is_never_resent(&self, carrier: u16) -> bool {
+        self.carriers.get(carrier as usize).is_some_and(|state| state.on_unknown == OnUnknown::Fail)
     }
 
     /// Puts a message that waits for a carrier into its lane, at the back.

@@ -63,7 +63,7 @@ pub(super) struct Lanes {
 }
 
 impl Lanes {
-    pub(super) fn new(_policy: &Policy, enrolled: &Enrolled) -> Self {
+    pub(super) fn new(enrolled: &Enrolled) -> Self {
         Self {
             destinations: Vec::new(),
             by_country: FxHashMap::default(),
@@ -251,9 +251,13 @@ impl Lanes {
         }
     }
 
-    /// Messages waiting in lanes that lead to `carrier` now.
+    /// Messages waiting in lanes that lead to `carrier` now, or to nobody and would prefer it.
     pub(super) fn backlog(&self, carrier: u16) -> u64 {
-        self.lanes.iter().filter(|lane| lane.current == Some(carrier)).map(|lane| u64::from(lane.list.len)).sum()
+        let waits = |lane: &&Lane| {
+            let preferred = || self.destinations[lane.country as usize].carriers.get(lane.from as usize).copied();
+            lane.current.or_else(preferred) == Some(carrier)
+        };
+        self.lanes.iter().filter(waits).map(|lane| u64::from(lane.list.len)).sum()
     }
 
     pub(super) fn tallies(&self) -> Vec<CountryTally> {

@@ -86,7 +86,7 @@ impl Bridge {
     pub fn new(policy: Policy, enrolled: &Enrolled, backlog_max: u64, seed: u64) -> Self {
         let accounts = account::states(&policy, enrolled);
         let carriers = carrier::states(&policy, enrolled);
-        let lanes = Lanes::new(&policy, enrolled);
+        let lanes = Lanes::new(enrolled);
         Self {
             policy,
             accounts,
@@ -126,7 +126,7 @@ impl Bridge {
                 self.bind(link, &bind, out);
             }
             Input::CarrierBound { link, carrier, mode } => self.carrier_bound(link, carrier, mode, out),
-            Input::Closed { link } => self.closed(link, now, out),
+            Input::Closed { link } => self.closed(link, now),
             Input::Read { number, block } => self.read(number, block, now),
             Input::StoreFailing(failing) => self.store_failing = failing,
             Input::Stop => self.stop(out),
@@ -210,7 +210,7 @@ impl Bridge {
         }
     }
 
-    fn closed(&mut self, link: LinkId, now: Now, _out: &mut Outbox) {
+    fn closed(&mut self, link: LinkId, now: Now) {
         let Some(index) = self.links.find(link) else { return };
         match self.links[index].side {
             Side::Account { account, .. } => self.account_closed(index, account),
@@ -346,12 +346,12 @@ impl Bridge {
             self.accounts[slot.account.0 as usize].tally.receipts_owed += 1;
             self.owe(index, now);
         } else {
-            self.settle(index, now);
+            self.settle(index);
         }
     }
 
     /// Nothing is left to do for the message. It must be detached.
-    fn settle(&mut self, index: u32, _now: Now) {
+    fn settle(&mut self, index: u32) {
         self.wheel.remove(&mut self.book.slots, index);
         let slot = &mut self.book.slots[index];
         slot.stage = Stage::Settled;

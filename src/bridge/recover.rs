@@ -6,7 +6,7 @@ use super::book::{NO_INDEX, Slot, Stage};
 use super::receipt::{ParkedReceipt, canonical, tail};
 use super::{limits, seconds};
 use crate::clock::{Mono, Now};
-use crate::message::{MessageId, MessageState};
+use crate::message::{CarrierId, MessageId, MessageState};
 use crate::pdu::Sm;
 use crate::policy::Country;
 use crate::store::{Accept, Block, Damage, Position, Recovered, Write};
@@ -22,6 +22,8 @@ pub struct Found {
     pub waiting: u64,
     /// Messages a carrier has, whose receipt is awaited.
     pub sent: u64,
+    /// Messages that ended as unknown now: they were under way to a carrier that must not get them twice.
+    pub unknown: u64,
     /// Receipts owed to clients.
     pub owed: u64,
     /// Settled messages that are not sealed yet.
@@ -50,30 +52,25 @@ impl Bridge {
             Write::Accept(accept) => self.replay_accept(position, &accept),
             Write::Sent { id, carrier, carrier_message_id, at } => {
                 self.parked.time_passed(at);
-                let slot = self.find_or_expect(id);
-                if (carrier.0 as usize) < self.carriers.len() {
-                    let entry = &mut self.book.slots[slot];
-                    entry.carrier = carrier;
-                    if entry.stage != Stage::Owed && entry.stage != Stage::Settled {
-                        entry.stage = Stage::Sent;
-                    }
-                    let mut buffer = [0; 65];
-                    let key = self.book.key(carrier, canonical(carrier_message_id, &mut buffer));
-                    if !carrier_message_id.is_empty() {
-                        self.book.set_key(slot, key);
-                        // It was claimed then, and what followed from it is written too.
-                        let _claimed = self.parked.claim(key, self.book.slots[slot].recipient);
-                    }
-                }
+                self.replay_sent(id, carrier, carrier_message_id);
             }
             Write::Retry { id, position, attempts, due } => {
                 let Some(slot) = self.book.find(id) else { return };
                 let lane = self.book.slots[slot].lane;
                 let lane = if lane == NO_INDEX { lane } else { self.lanes.at_position(lane, position) };
                 let entry = &mut self.book.slots[slot];
-                if entry.position != EXPECTED && matches!(entry.stage, Stage::Waiting | Stage::Scheduled) {
+                if entry.position != EXPECTED
+                    && matches!(entry.stage, Stage::Waiting | Stage::Scheduled | Stage::Handed)
+                {
                     entry.stage = if due == 0 { Stage::Waiting } else { Stage::Scheduled };
                     (entry.lane, entry.attempts, entry.done) = (lane, attempts, due);
+                }
+            }
+            Write::Handed { id, carrier } => {
+                let Some(slot) = self.book.find(id) else { return };
+                let entry = &mut self.book.slots[slot];
+                if entry.position != EXPECTED && matches!(entry.stage, Stage::Waiting | Stage::Scheduled) {
+                    (entry.stage, entry.carrier) = (Stage::Handed, carrier);
                 }
             }
             Write::Final { id, state, error, at, owed, .. } => {
@@ -110,6 +107,24 @@ impl Bridge {
                 }
             }
             Write::Mark { next_id } => self.next_id = self.next_id.max(next_id.0),
+        }
+    }
+
+    fn replay_sent(&mut self, id: MessageId, carrier: CarrierId, carrier_message_id: &[u8]) {
+        let slot = self.find_or_expect(id);
+        if (carrier.0 as usize) < self.carriers.len() {
+            let entry = &mut self.book.slots[slot];
+            entry.carrier = carrier;
+            if entry.stage != Stage::Owed && entry.stage != Stage::Settled {
+                entry.stage = Stage::Sent;
+            }
+            let mut buffer = [0; 65];
+            let key = self.book.key(carrier, canonical(carrier_message_id, &mut buffer));
+            if !carrier_message_id.is_empty() {
+                self.book.set_key(slot, key);
+                // It was claimed then, and what followed from it is written too.
+                let _claimed = self.parked.claim(key, self.book.slots[slot].recipient);
+            }
         }
     }
 
@@ -150,7 +165,7 @@ impl Bridge {
     }
 
     /// Ends the replay: everything that waits for something is put where it waits. A message whose hand-out was not
-    /// answered when the process ended is handed out again.
+    /// answered when the process ended is handed out again, or ends as unknown where its carrier's policy says so.
     pub fn recovered(&mut self, recovered: &Recovered, now: Now) -> Found {
         // Ids grow with time even where the store was lost, so that no client sees one twice.
         let floor = (recovered.archived_to.0 + 1).max(now.unix.0 << 8);
@@ -167,6 +182,11 @@ impl Bridge {
                 continue;
             }
             match entry.stage {
+                Stage::Handed if self.is_never_resent(entry.carrier.0) => {
+                    let carrier = entry.carrier.0;
+                    self.unknown_outcome(slot, carrier, now);
+                    found.unknown += 1;
+                }
                 Stage::Waiting | Stage::Handed => {
                     found.waiting += 1;
                     self.waiting += 1;

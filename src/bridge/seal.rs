@@ -115,7 +115,7 @@ impl Bridge {
                     }
                 }
                 // Of these the last one counts, and it went with the message when that was carried.
-                Write::Retry { .. } => {}
+                Write::Retry { .. } | Write::Handed { .. } => {}
                 Write::Parked { carrier, carrier_message_id, .. } => {
                     let mut buffer = [0; 65];
                     let key = self.book.key(carrier, super::receipt::canonical(carrier_message_id, &mut buffer));
@@ -173,6 +173,10 @@ impl Bridge {
                 let due = if stage == Stage::Scheduled { entry.done } else { 0 };
                 let position = self.lanes.position(entry.lane);
                 self.pages.write(&Write::Retry { id, position, attempts: entry.attempts, due });
+            }
+            let carrier = self.book.slots[slot].carrier;
+            if stage == Stage::Handed && self.is_never_resent(carrier.0) {
+                self.pages.write(&Write::Handed { id, carrier });
             }
         }
     }

@@ -59,7 +59,7 @@ pub struct CarrierTally {
     pub window_used: u64,
     /// Requests that may be open on the present links.
     pub window: u64,
-    /// Messages waiting in lanes that lead to this carrier now.
+    /// Messages waiting in lanes that lead to this carrier now, or that would prefer it while none of their carriers is there.
     pub backlog: u64,
     /// Whether it answers nothing and is left alone for a while.
     pub suspended: bool,

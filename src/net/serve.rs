@@ -247,6 +247,7 @@ async fn open(
         tracing::info!(
             waiting = found.waiting,
             sent = found.sent,
+            unknown = found.unknown,
             owed = found.owed,
             settled = found.settled,
             blocks = recovered.blocks,

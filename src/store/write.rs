@@ -36,6 +36,14 @@ pub enum Write<'a> {
         /// Unix seconds before which it is not forwarded; 0 means at once.
         due: u32,
     },
+    /// A message is about to be sent to a carrier that must not get it twice: without a later fact its outcome is
+    /// unknown.
+    Handed {
+        /// The message.
+        id: MessageId,
+        /// Which carrier gets it.
+        carrier: CarrierId,
+    },
     /// A message reached its final state.
     Final {
         /// The message.
@@ -138,6 +146,13 @@ impl<'a> Write<'a> {
                 head[11..15].copy_from_slice(&due.to_le_bytes());
                 out.extend_from_slice(&head);
             }
+            Self::Handed { id, carrier } => {
+                let mut head = [0; 11];
+                head[0] = HANDED;
+                head[1..9].copy_from_slice(&id.0.to_le_bytes());
+                head[9..11].copy_from_slice(&carrier.0.to_le_bytes());
+                out.extend_from_slice(&head);
+            }
             Self::Final { id, state, error, network, at, owed } => {
                 let octets = network.unwrap_or(NetworkError { network: 0, code: 0 });
                 let mut head = [0; 24];
@@ -199,6 +214,7 @@ impl<'a> Write<'a> {
                 attempts: reader.octet()?,
                 due: reader.u32()?,
             },
+            HANDED => Self::Handed { id: MessageId(reader.u64()?), carrier: CarrierId(reader.u16()?) },
             FINAL => decode_final(&mut reader)?,
             SETTLED => Self::Settled { id: MessageId(reader.u64()?), at: reader.u32()? },
             PARKED => Self::Parked {
@@ -222,6 +238,7 @@ impl<'a> Write<'a> {
             Self::Accept(Accept { id, .. })
             | Self::Sent { id, .. }
             | Self::Retry { id, .. }
+            | Self::Handed { id, .. }
             | Self::Final { id, .. }
             | Self::Settled { id, .. } => Some(id),
             Self::Parked { .. } | Self::Mark { .. } => None,
@@ -283,6 +300,7 @@ impl fmt::Debug for Write<'_> {
             Self::Accept(accept) => accept.fmt(f),
             Self::Sent { id, carrier, at, .. } => write!(f, "Sent({id}, {carrier:?}, {at})"),
             Self::Retry { id, position, attempts, due } => write!(f, "Retry({id}, {position}, {attempts}, {due})"),
+            Self::Handed { id, carrier } => write!(f, "Handed({id}, {carrier:?})"),
             Self::Final { id, state, error, at, owed, .. } => {
                 write!(f, "Final({id}, state {state}, error {error}, {at:?}, owed {owed})")
             }
@@ -366,6 +384,7 @@ const FINAL: u8 = 4;
 const SETTLED: u8 = 5;
 const PARKED: u8 = 6;
 const MARK: u8 = 7;
+const HANDED: u8 = 8;
 
 /// Bits of a final write.
 const OWED: u8 = 1;

@@ -30,6 +30,9 @@ impl World {
         let accepted = ledger.by_id.len() as u64;
         let waiting = accepted - ledger.finals - ledger.awaiting - lent;
         assert_eq!(tally.messages_waiting, waiting, "messages waiting, as the bridge counts and as the journal says");
+        let before_carriers: u64 = tally.carriers.iter().map(|(_, carrier)| carrier.backlog).sum();
+        let in_countries: u64 = tally.countries.iter().map(|country| country.backlog).sum();
+        assert_eq!(before_carriers, in_countries, "messages waiting, by carrier and by country");
         // What comes back from carriers waits again, whatever waits already.
         let out: u64 = plan.carriers.iter().map(|carrier| u64::from(carrier.window) * carrier.links.len() as u64).sum();
         assert!(tally.messages_waiting <= plan.backlog_max + out, "{} wait", tally.messages_waiting);

@@ -24,6 +24,8 @@ pub(crate) struct Message {
     pub(crate) unknown: u32,
     /// Copies a carrier took.
     pub(crate) copies: u32,
+    /// Carriers that took one and never get another.
+    pub(crate) taken_once: BTreeSet<usize>,
     /// Durable: a carrier took it, under these ids.
     pub(crate) sent: BTreeSet<(u16, Vec<u8>)>,
     /// Durable: state, error and whether a receipt is owed.
@@ -131,7 +133,7 @@ impl Ledger {
             Write::Parked { carrier, carrier_message_id, .. } => {
                 self.parked.insert((carrier.0, carrier_message_id.to_vec()));
             }
-            Write::Retry { .. } | Write::Mark { .. } => {}
+            Write::Retry { .. } | Write::Handed { .. } | Write::Mark { .. } => {}
         }
     }
 

@@ -7,6 +7,7 @@ use smppgate::pdu::{
     Address, BOUND_LIMIT, BindResp, Codec, CommandId, CommandStatus, Frame, Frames, Sm, Tag, Tlv, Tlvs,
     encode_header_only, encode_resp,
 };
+use smppgate::policy::OnUnknown;
 use smppgate::session::BindMode;
 use tokio_util::codec::Decoder;
 
@@ -195,9 +196,14 @@ impl Smsc {
             if !self.rng.chance(self.plan.anonymous) {
                 id = self.plan.form.write(number);
             }
+            let lossy = ledger.lossy;
             let message = ledger.of(tag);
             message.copies += 1;
             assert!(message.copies <= 1 + message.unknown, "{tag}: a duplicate without a reason: {message:?}");
+            if self.plan.on_unknown == OnUnknown::Fail {
+                let first = message.taken_once.insert(carrier) || lossy;
+                assert!(first, "{tag}: carrier {carrier} got it twice, which its policy forbids: {message:?}");
+            }
             self.plan_receipts(ctx, tag, number, sm.destination.octets(), after);
         }
         let status = refused.unwrap_or(0);
