@@ -200,7 +200,7 @@ fn settle(dial: &Dial, rim: &Rim, ended: Ended) -> Option<CommandStatus> {
         Some(status) => rim.tally().bind_status(Role::Esme, status),
         None => rim.tally().bind(Role::Esme, "unanswered"),
     }
-    if bound && ended.reason.is_orderly() {
+    if ended.reason == CloseReason::Ordered || bound && ended.reason.is_orderly() {
         tracing::info!(carrier = %dial.name, reason = %ended.reason, "carrier link ended");
     } else {
         tracing::warn!(carrier = %dial.name, reason = %ended.reason, "carrier link lost");
