@@ -32,6 +32,45 @@ fn reference() -> String {
 }
 
 #[test]
+fn check_shows_which_carrier_may_get_whose_data() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let file = folder.path().join("gate.toml");
+    let text = fs::read_to_string(reference()).expect("the reference");
+    let text = text.replace("# objects_to", "objects_to").replace("# effective_from", "effective_from");
+    fs::write(&file, &text).expect("written");
+    let file = file.display().to_string();
+    let (code, out, error) = run(&["check", "--config", &file]);
+    assert_eq!(code, 0, "{error}");
+    assert!(
+        out.contains("transfers       fjord  backup\n          acme  eea    refused: the account objects to it\n"),
+        "{out}"
+    );
+    assert!(out.contains("(eea), from 2026-12-31\n"), "{out}");
+    let (code, out, error) = run(&["explain", "--config", &file, "--account", "acme", "--to", NUMBER]);
+    assert_eq!(code, 0, "{error}");
+    assert!(out.contains("backup may not get it: the account objects to it"), "{out}");
+
+    fs::write(&file, text.replace("[\"backup\"]           #", "[\"backup\", \"fjord\"] #")).expect("written");
+    let (code, _, error) = run(&["explain", "--config", &file, "--account", "acme", "--to", NUMBER]);
+    assert_eq!(code, 1);
+    assert!(error.contains("(0x400)"), "{error}");
+
+    let bad = [
+        ("\"eea\", \"adequacy\"", "\"eu\""),
+        ("2026-12-31", "\"soon\""),
+        ("[\"backup\"]           #", "[\"bakup\"] #"),
+    ];
+    let text =
+        bad.iter().fold(text.replace("# transfer_bases", "transfer_bases"), |text, (is, was)| text.replace(is, was));
+    fs::write(&file, text).expect("written");
+    let (code, _, error) = run(&["check", "--config", &file]);
+    assert_eq!(code, 1);
+    assert!(error.contains("account[0].transfer_bases: \"eu\" is unknown"), "{error}");
+    assert!(error.contains("account[0].objects_to: \"bakup\" is no carrier, did you mean \"backup\"?"), "{error}");
+    assert!(error.contains("carrier[0].effective_from: \"soon\" is no date; expected a date"), "{error}");
+}
+
+#[test]
 fn check_says_good_or_lists_the_mistakes() {
     let (code, out, _) = run(&["check", "--config", &reference()]);
     assert_eq!(code, 0);

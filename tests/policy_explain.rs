@@ -4,8 +4,8 @@
 
 use smppgate::pdu::{Address, CommandStatus};
 use smppgate::policy::{
-    Account, AllowFrom, Carrier, Country, Credentials, Decoy, Destinations, Explanation, NoPlan, OnUnknown, OverRate,
-    Password, Plan, Policy, Prefixes, Rate, Retention, Route, Routes, TransferBasis, Validity,
+    Account, AllowFrom, Carrier, Country, Credentials, Decoy, Destinations, Explanation, NoPlan, NoTransfer, OnUnknown,
+    OverRate, Password, Plan, Policy, Prefixes, Rate, Retention, Route, Routes, TransferBasis, Transfers, Validity,
 };
 
 /// argon2id of "hashed" at the least cost there is; real ones cost a thousand times that.
@@ -24,6 +24,7 @@ fn account(system_id: &str, credentials: Credentials, countries: Option<&[&str]>
         window: 500,
         rate: Some(Rate::per_second(5000)),
         countries: countries.map(|codes| codes.iter().map(|code| country(code)).collect()),
+        transfers: Transfers::default(),
     }
 }
 
@@ -37,6 +38,7 @@ fn carrier(name: &str) -> Carrier {
         legal_entity: None,
         country: Some(country("NO")),
         transfer_basis: Some(TransferBasis::Eea),
+        effective_from: None,
     }
 }
 
@@ -78,8 +80,21 @@ fn a_routed_number_shows_each_step() {
         country_rate: Some(Rate::per_second(3000)),
         over_rate: OverRate::Throttle,
         carriers: vec![(1, "fjord".to_owned(), rate), (0, "backup".to_owned(), rate)],
+        barred: Vec::new(),
     };
     assert_eq!(explain(0, "+4791234567"), Explanation::Routed(plan));
+}
+
+#[test]
+fn carriers_that_may_not_get_the_data_are_named_with_the_reason() {
+    let mut policy = policy();
+    policy.accounts[0].transfers = Transfers { bases: Some(vec![TransferBasis::Scc]), objections: vec![0] };
+    let to = Address::new(1, 1, b"4791234567").unwrap();
+    assert_eq!(policy.explain(0, &to), Explanation::Refused(NoPlan::Transfer(country("NO"))));
+    policy.accounts[0].transfers.bases = None;
+    let Explanation::Routed(plan) = policy.explain(0, &to) else { panic!("fjord is left") };
+    assert_eq!(plan.barred, [("backup".to_owned(), NoTransfer::Objection)]);
+    assert_eq!(plan.carriers.iter().map(|(index, ..)| *index).collect::<Vec<_>>(), [1]);
 }
 
 #[test]

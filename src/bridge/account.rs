@@ -3,6 +3,7 @@
 use super::book::{List, NONE, Stage};
 use super::input::Outbox;
 use super::link::Side;
+use super::permit::Permits;
 use super::submit::LEGACY_ID;
 use super::tally::AccountTally;
 use super::{Bridge, seconds};
@@ -27,6 +28,7 @@ pub(super) struct AccountState {
     window: u32,
     pub(super) rate: Option<Rate>,
     countries: Option<Vec<Country>>,
+    pub(super) permit: u16,
     configured: bool,
     pub(super) cell: Cell,
     binds: Vec<u16>,
@@ -48,16 +50,17 @@ pub(super) struct BindRequest {
 }
 
 /// One state per number ever enrolled; those no longer configured cannot bind, their receipts wait.
-pub(super) fn states(policy: &Policy, enrolled: &Enrolled) -> Vec<AccountState> {
+pub(super) fn states(policy: &Policy, permits: &[u16], enrolled: &Enrolled) -> Vec<AccountState> {
     let mut states: Vec<AccountState> =
         enrolled.account_names.iter().map(|name| AccountState::new(name.clone())).collect();
-    for (account, id) in policy.accounts.iter().zip(&enrolled.accounts) {
+    for ((account, permit), id) in policy.accounts.iter().zip(permits).zip(&enrolled.accounts) {
         let state = &mut states[id.0 as usize];
         state.configured = true;
         state.max_binds = account.max_binds;
         state.window = account.window;
         state.rate = account.rate;
         state.countries.clone_from(&account.countries);
+        state.permit = *permit;
     }
     states
 }
@@ -70,6 +73,7 @@ impl AccountState {
             window: 0,
             rate: None,
             countries: None,
+            permit: Permits::ALL,
             configured: false,
             cell: Cell::default(),
             binds: Vec::new(),

@@ -17,6 +17,9 @@ use crate::policy::{Cell, OnUnknown, Pace, Policy, Rate, Verdict};
 use crate::session::{BindMode, Request};
 use crate::store::{Enrolled, Write};
 
+/// How often to look whether a carrier's first day has begun.
+const EFFECTIVE_CHECK_MS: u64 = 60_000;
+
 /// A carrier as the bridge sees it.
 #[derive(Debug)]
 pub(super) struct CarrierState {
@@ -36,6 +39,10 @@ pub(super) struct CarrierState {
     /// When the first request after the last answer was handed out.
     unheard_since: Option<Mono>,
     suspended_until: Option<Mono>,
+    /// Before this it gets no message: a new recipient of data is announced first (GDPR Art. 28(2)).
+    effective_from: Option<Unix>,
+    /// When to look at that again.
+    effective_wake: Option<Mono>,
     pub(super) tally: CarrierTally,
 }
 
@@ -58,6 +65,7 @@ pub(super) fn states(policy: &Policy, enrolled: &Enrolled) -> Vec<CarrierState> 
         state.window = carrier.window;
         state.rate = carrier.rate;
         state.on_unknown = carrier.on_unknown;
+        state.effective_from = carrier.effective_from;
     }
     states
 }
@@ -78,18 +86,20 @@ impl CarrierState {
             silence: 0,
             unheard_since: None,
             suspended_until: None,
+            effective_from: None,
+            effective_wake: None,
             tally: CarrierTally::default(),
         }
     }
 
     /// Whether messages may be sent to it: a transmitting link is bound and it is not being left alone.
     pub(super) fn is_available(&self) -> bool {
-        !self.links.is_empty() && self.suspended_until.is_none()
+        !self.links.is_empty() && self.suspended_until.is_none() && self.effective_from.is_none()
     }
 
     pub(super) fn wake(&self) -> Option<Mono> {
         let wake = if self.ready.is_empty() { None } else { self.wake };
-        [wake, self.suspended_until].into_iter().flatten().min()
+        [wake, self.suspended_until, self.effective_wake].into_iter().flatten().min()
     }
 
     pub(super) fn tally(&self, number: u16, links: &Links, lanes: &Lanes) -> (String, CarrierTally) {
@@ -102,6 +112,19 @@ impl CarrierState {
         tally.backlog = lanes.backlog(number);
         tally.suspended = self.suspended_until.is_some();
         (self.name.clone(), tally)
+    }
+
+    /// Whether its first day has just begun.
+    fn becomes_effective(&mut self, now: Now) -> bool {
+        let Some(from) = self.effective_from else { return false };
+        let wait_ms = from.0.saturating_sub(now.unix.0);
+        if wait_ms == 0 {
+            (self.effective_from, self.effective_wake) = (None, None);
+        } else if self.effective_wake.is_none_or(|wake| wake <= now.mono) {
+            // The wall clock may be set meanwhile.
+            self.effective_wake = Some(Mono(now.mono.0 + wait_ms.min(EFFECTIVE_CHECK_MS) * 1000));
+        }
+        wait_ms == 0
     }
 
     /// The link takes no messages any more.
@@ -182,6 +205,7 @@ impl Bridge {
                 carrier.suspended_until = None;
                 returned = true;
             }
+            returned |= carrier.becomes_effective(now);
         }
         if returned {
             self.lanes.reroute(&mut self.carriers);

@@ -1,6 +1,6 @@
 //! Lanes: where messages wait for a carrier. A lane belongs to one destination country and begins at one position of its
 //! route, so that a message refused by the first carrier goes on in the lane that begins at the second, and a slow
-//! country never stands in the way of another.
+//! country never stands in the way of another. Accounts that permit different carriers have lanes of their own.
 
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
@@ -9,6 +9,7 @@ use rustc_hash::FxHashMap;
 
 use super::book::{List, Slots};
 use super::carrier::CarrierState;
+use super::permit::Permits;
 use super::tally::CountryTally;
 use crate::clock::Mono;
 use crate::message::{CarrierId, MessageState};
@@ -30,25 +31,31 @@ enum Doing {
 
 #[derive(Debug)]
 struct Lane {
-    country: u16,
+    way: u16,
     from: u8,
     list: List,
     current: Option<u16>,
     doing: Doing,
 }
 
-/// A destination country with its route and rate.
+/// The carriers of a country's route that some accounts permit, and the lanes before them.
 #[derive(Debug)]
-pub(super) struct Destination {
+struct Way {
+    destination: u16,
     /// Carrier numbers in order of preference; empty where no route leads there any more.
     carriers: Vec<u16>,
+    first_lane: u16,
+}
+
+/// A destination country with its rate, whichever way its messages go.
+#[derive(Debug)]
+pub(super) struct Destination {
     pub(super) rate: Option<Rate>,
     pub(super) over_rate: OverRate,
     /// What was accepted, where `over_rate` refuses.
     pub(super) accepted: Cell,
     /// What was handed out: a backlog must not leave faster than the rate either.
     pub(super) handed: Cell,
-    first_lane: u16,
     tally: CountryTally,
 }
 
@@ -57,75 +64,112 @@ pub(super) struct Destination {
 pub(super) struct Lanes {
     destinations: Vec<Destination>,
     by_country: FxHashMap<Country, u16>,
+    ways: Vec<Way>,
+    /// By country and permit.
+    by_permit: FxHashMap<(Country, u16), u16>,
+    permits: Permits,
     lanes: Vec<Lane>,
     sleepers: BinaryHeap<Reverse<(Mono, u16)>>,
     carrier_ids: Vec<CarrierId>,
 }
 
 impl Lanes {
-    pub(super) fn new(enrolled: &Enrolled) -> Self {
+    pub(super) fn new(permits: Permits, enrolled: &Enrolled) -> Self {
         Self {
             destinations: Vec::new(),
             by_country: FxHashMap::default(),
+            ways: Vec::new(),
+            by_permit: FxHashMap::default(),
+            permits,
             lanes: Vec::new(),
             sleepers: BinaryHeap::new(),
             carrier_ids: enrolled.carriers.clone(),
         }
     }
 
-    /// The first lane of a country, made when the country is first seen. `None` where no route leads there, unless
-    /// `anyway` (messages found at recovery whose route was taken away wait for a new one or for their end).
+    /// The first lane of a country for accounts with this permit, made when first asked for. `None` where no route leads
+    /// there or none of its carriers is permitted, unless `anyway` (messages found at recovery whose way was taken away
+    /// wait for a new one or for their end).
     pub(super) fn open(
         &mut self,
         country: Country,
+        permit: u16,
         policy: &Policy,
         carriers: &[CarrierState],
         anyway: bool,
     ) -> Option<u16> {
-        if let Some(index) = self.by_country.get(&country) {
-            let destination = &self.destinations[*index as usize];
-            return (anyway || !destination.carriers.is_empty()).then_some(destination.first_lane);
-        }
-        let route = policy.routes.find(country);
-        if route.is_none() && !anyway {
-            return None;
-        }
-        let via = route.map(|route| {
-            route.carriers.iter().filter_map(|index| self.carrier_ids.get(*index as usize)).map(|id| id.0).collect()
-        });
-        let via: Vec<u16> = via.unwrap_or_default();
-        let (index, first_lane) = (self.destinations.len() as u16, self.lanes.len() as u16);
+        let index = match self.by_permit.get(&(country, permit)) {
+            Some(index) => *index,
+            None => {
+                let way = self.permitted(country, permit, policy);
+                if way.is_empty() && !anyway {
+                    return None;
+                }
+                self.make_way(country, permit, way, policy, carriers)
+            }
+        };
+        let way = &self.ways[index as usize];
+        (anyway || !way.carriers.is_empty()).then_some(way.first_lane)
+    }
+
+    /// Numbers of the carriers of a country's route that the permit allows.
+    fn permitted(&self, country: Country, permit: u16, policy: &Policy) -> Vec<u16> {
+        let Some(route) = policy.routes.find(country) else { return Vec::new() };
+        let permitted = route.carriers.iter().filter(|position| self.permits.allows(permit, **position));
+        permitted.filter_map(|position| self.carrier_ids.get(*position as usize)).map(|id| id.0).collect()
+    }
+
+    fn make_way(
+        &mut self,
+        country: Country,
+        permit: u16,
+        via: Vec<u16>,
+        policy: &Policy,
+        carriers: &[CarrierState],
+    ) -> u16 {
+        let (index, first_lane) = (self.ways.len() as u16, self.lanes.len() as u16);
         for from in 0..via.len().max(1) {
             let mut lane =
-                Lane { country: index, from: from as u8, list: List::default(), current: None, doing: Doing::Idle };
+                Lane { way: index, from: from as u8, list: List::default(), current: None, doing: Doing::Idle };
             lane.current = choose(&via, lane.from, carriers);
             self.lanes.push(lane);
         }
-        self.destinations.push(Destination {
-            carriers: via,
-            rate: route.and_then(|route| route.rate),
-            over_rate: route.map_or(OverRate::Defer, |route| route.over_rate),
-            accepted: Cell::default(),
-            handed: Cell::default(),
-            first_lane,
-            tally: CountryTally { country, accepted: 0, forwarded: 0, finals: [0; 9], backlog: 0 },
-        });
-        self.by_country.insert(country, index);
-        Some(first_lane)
+        let destination = self.find_destination(country, policy);
+        self.ways.push(Way { destination, carriers: via, first_lane });
+        self.by_permit.insert((country, permit), index);
+        index
+    }
+
+    fn find_destination(&mut self, country: Country, policy: &Policy) -> u16 {
+        let route = policy.routes.find(country);
+        *self.by_country.entry(country).or_insert_with(|| {
+            self.destinations.push(Destination {
+                rate: route.and_then(|route| route.rate),
+                over_rate: route.map_or(OverRate::Defer, |route| route.over_rate),
+                accepted: Cell::default(),
+                handed: Cell::default(),
+                tally: CountryTally { country, accepted: 0, forwarded: 0, finals: [0; 9], backlog: 0 },
+            });
+            self.destinations.len() as u16 - 1
+        })
+    }
+
+    fn way(&self, lane: u16) -> &Way {
+        &self.ways[self.lanes[lane as usize].way as usize]
     }
 
     /// The lane of the same country that begins at `position`, or its last one.
     pub(super) fn at_position(&self, lane: u16, position: u8) -> u16 {
-        let destination = self.destination(lane);
-        let last = destination.carriers.len().max(1) - 1;
-        destination.first_lane + (position as usize).min(last) as u16
+        let way = self.way(lane);
+        let last = way.carriers.len().max(1) - 1;
+        way.first_lane + (position as usize).min(last) as u16
     }
 
     /// The lane that begins behind `carrier` in this lane's route, `None` where no carrier is left.
     pub(super) fn behind(&self, lane: u16, carrier: CarrierId) -> Option<u16> {
-        let destination = self.destination(lane);
-        let position = destination.carriers.iter().position(|candidate| *candidate == carrier.0)?;
-        (position + 1 < destination.carriers.len()).then(|| destination.first_lane + position as u16 + 1)
+        let way = self.way(lane);
+        let position = way.carriers.iter().position(|candidate| *candidate == carrier.0)?;
+        (position + 1 < way.carriers.len()).then(|| way.first_lane + position as u16 + 1)
     }
 
     /// Position in the route at which the lane begins.
@@ -133,12 +177,9 @@ impl Lanes {
         self.lanes[lane as usize].from
     }
 
-    pub(super) fn destination(&self, lane: u16) -> &Destination {
-        &self.destinations[self.lanes[lane as usize].country as usize]
-    }
-
     pub(super) fn destination_mut(&mut self, lane: u16) -> &mut Destination {
-        &mut self.destinations[self.lanes[lane as usize].country as usize]
+        let destination = self.way(lane).destination;
+        &mut self.destinations[destination as usize]
     }
 
     pub(super) fn accepted(&mut self, lane: u16) {
@@ -243,7 +284,7 @@ impl Lanes {
         }
         for index in 0..self.lanes.len() as u16 {
             let lane = &mut self.lanes[index as usize];
-            lane.current = choose(&self.destinations[lane.country as usize].carriers, lane.from, carriers);
+            lane.current = choose(&self.ways[lane.way as usize].carriers, lane.from, carriers);
             if lane.doing == Doing::Ready {
                 lane.doing = Doing::Idle;
             }
@@ -254,15 +295,16 @@ impl Lanes {
     /// Messages waiting in lanes that lead to `carrier` now, or to nobody and would prefer it.
     pub(super) fn backlog(&self, carrier: u16) -> u64 {
         let waits = |lane: &&Lane| {
-            let preferred = || self.destinations[lane.country as usize].carriers.get(lane.from as usize).copied();
+            let preferred = || self.ways[lane.way as usize].carriers.get(lane.from as usize).copied();
             lane.current.or_else(preferred) == Some(carrier)
         };
         self.lanes.iter().filter(waits).map(|lane| u64::from(lane.list.len)).sum()
     }
 
     pub(super) fn tallies(&self) -> Vec<CountryTally> {
-        let backlog = |country: u16| {
-            self.lanes.iter().filter(|lane| lane.country == country).map(|lane| u64::from(lane.list.len)).sum()
+        let backlog = |destination: u16| {
+            let leads_there = |lane: &&Lane| self.ways[lane.way as usize].destination == destination;
+            self.lanes.iter().filter(leads_there).map(|lane| u64::from(lane.list.len)).sum()
         };
         let with_backlog = |(index, destination): (usize, &Destination)| CountryTally {
             backlog: backlog(index as u16),

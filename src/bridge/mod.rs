@@ -17,6 +17,7 @@ mod input;
 mod lane;
 mod link;
 mod pages;
+mod permit;
 mod receipt;
 mod recover;
 mod refusal;
@@ -47,6 +48,7 @@ use due::Wheel;
 use lane::Lanes;
 use link::{Links, Side};
 use pages::Pages;
+use permit::Permits;
 use receipt::Parked;
 
 /// Slots the due wheel gives back in one turn, so that a mass expiry is spread over turns.
@@ -84,9 +86,10 @@ impl Bridge {
     /// `seed` is the only randomness it ever gets: it keys hashes of peers' ids and jitters delays.
     #[must_use]
     pub fn new(policy: Policy, enrolled: &Enrolled, backlog_max: u64, seed: u64) -> Self {
-        let accounts = account::states(&policy, enrolled);
+        let (permits, permit_of) = Permits::new(&policy);
+        let accounts = account::states(&policy, &permit_of, enrolled);
         let carriers = carrier::states(&policy, enrolled);
-        let lanes = Lanes::new(enrolled);
+        let lanes = Lanes::new(permits, enrolled);
         Self {
             policy,
             accounts,

@@ -134,11 +134,12 @@ impl Bridge {
         self.parked.time_passed(seconds(accept.accepted));
         let recipient = Sm::decode(accept.body).map_or(0, |sm| tail(sm.destination.octets()));
         let country = Country::from_octets(accept.country).unwrap_or(Country::NON_GEOGRAPHIC);
-        let lane = self.lanes.open(country, &self.policy, &self.carriers, true).unwrap_or_default();
         while self.accounts.len() <= accept.account.0 as usize {
             // A store from elsewhere: the account has no name here, and nobody can bind as it.
             self.accounts.push(super::account::AccountState::new(String::new()));
         }
+        let permit = self.accounts[accept.account.0 as usize].permit;
+        let lane = self.lanes.open(country, permit, &self.policy, &self.carriers, true).unwrap_or_default();
         let known = self.book.find(accept.id);
         let slot = known.unwrap_or_else(|| self.expect(accept.id));
         let entry = &mut self.book.slots[slot];

@@ -27,11 +27,16 @@ pub enum Refusal {
     Stopping,
     /// smppgate does not offer this operation.
     Unsupported,
+    /// No carrier of the route may get the account's data: a missing or unaccepted transfer basis, or an objection.
+    Transfer,
 }
+
+/// What a client is told whose message may go to no carrier of its route, from the range for vendors (SMPP 3.4 §5.1.3).
+pub(super) const TRANSFER_REFUSED: CommandStatus = CommandStatus(0x0400);
 
 impl Refusal {
     /// Every reason's label, in the order of [`Self::index`].
-    pub const LABELS: [&'static str; 11] = [
+    pub const LABELS: [&'static str; 12] = [
         "malformed",
         "address",
         "time",
@@ -43,6 +48,7 @@ impl Refusal {
         "store_failing",
         "stopping",
         "unsupported",
+        "transfer_basis",
     ];
 
     /// Position in [`Self::LABELS`].
@@ -60,6 +66,7 @@ impl Refusal {
             Self::StoreFailing => 8,
             Self::Stopping => 9,
             Self::Unsupported => 10,
+            Self::Transfer => 11,
         }
     }
 
@@ -74,6 +81,7 @@ impl Refusal {
             Self::BacklogFull => CommandStatus::ESME_RMSGQFUL,
             Self::StoreFailing | Self::Stopping => CommandStatus::ESME_RSYSERR,
             Self::Unsupported => CommandStatus::ESME_RINVCMDID,
+            Self::Transfer => TRANSFER_REFUSED,
         }
     }
 }

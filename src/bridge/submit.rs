@@ -9,7 +9,7 @@ use super::{Bridge, seconds};
 use crate::clock::Now;
 use crate::message::{AccountId, MessageState};
 use crate::pdu::{CommandId, CommandStatus, Sm, Time, encode_header_only, encode_resp};
-use crate::policy::{Class, OverRate, Verdict, number};
+use crate::policy::{Class, Country, OverRate, Verdict, number};
 use crate::store::Accept;
 
 /// Bits of an accept record's flags: the client's `registered_delivery` bits 1–0.
@@ -67,10 +67,12 @@ impl Bridge {
         let destination = number::destination(&sm.destination).map_err(Refusal::Address)?;
         let country =
             self.policy.prefixes.find(destination.digits()).ok_or(Refusal::Address(CommandStatus::ESME_RINVDSTADR))?;
-        if !self.accounts[account as usize].allows(country) {
+        let state = &self.accounts[account as usize];
+        if !state.allows(country) {
             return Err(Refusal::CountryForbidden);
         }
-        let lane = self.lanes.open(country, &self.policy, &self.carriers, false).ok_or(Refusal::NoRoute)?;
+        let lane = self.lanes.open(country, state.permit, &self.policy, &self.carriers, false);
+        let lane = lane.ok_or_else(|| self.without_way(country))?;
         let (due, expires) = self.times(&sm, now)?;
         if self.waiting >= self.backlog_max {
             return Err(Refusal::BacklogFull);
@@ -107,6 +109,11 @@ impl Bridge {
         self.accounts[account as usize].tally.accepted += 1;
         self.lanes.accepted(lane);
         Ok(slot)
+    }
+
+    /// Why no carrier may get a message to this country.
+    fn without_way(&self, country: Country) -> Refusal {
+        if self.policy.routes.find(country).is_some() { Refusal::Transfer } else { Refusal::NoRoute }
     }
 
     /// Writes the message and puts it where it waits.

@@ -1,8 +1,11 @@
 //! `check`: a configuration in a few lines, and what deserves attention in it.
 
+use std::time::{Duration, UNIX_EPOCH};
+
 use super::{ConfigArgs, Failure};
+use crate::clock::Unix;
 use crate::config::{Config, Durability};
-use crate::policy::{Country, Destinations, Rate, Route};
+use crate::policy::{Account, Carrier, Country, Destinations, Policy, Rate, Route, TransferBasis};
 
 /// Prints what the configuration says; all its mistakes when it is refused.
 pub(super) fn check(args: &ConfigArgs) -> Result<(), Failure> {
@@ -40,6 +43,10 @@ fn summary(config: &Config) -> String {
             (Some(entity), Some(country), Some(basis)) => format!("{entity} in {country} ({})", basis.as_str()),
             _ => "where the data goes is not said".to_owned(),
         };
+        let place = match carrier.effective_from {
+            Some(from) => format!("{place}, from {}", date(from)),
+            None => place,
+        };
         let rate = per_second(carrier.rate);
         text += &format!(
             "carrier   {}: {}{tls}, {} links, window {}, {rate}; {place}\n",
@@ -52,7 +59,38 @@ fn summary(config: &Config) -> String {
         text +=
             &format!("route     {}: {}, {}\n", destinations(route), carriers.join(" then "), per_second(route.rate));
     }
+    text + &transfers(&config.policy)
+}
+
+/// Which carriers may get whose data, and on what ground: accounts down, carriers across.
+fn transfers(policy: &Policy) -> String {
+    let cell = |account: &Account, position: u16, carrier: &Carrier| match account.transfers.permit(position, carrier) {
+        Ok(()) => carrier.transfer_basis.map_or("no basis given", TransferBasis::as_str).to_owned(),
+        Err(why) => format!("refused: {why}"),
+    };
+    let head = std::iter::once(String::new()).chain(policy.carriers.iter().map(|carrier| carrier.name.clone()));
+    let mut rows: Vec<Vec<String>> = vec![head.collect()];
+    for account in &policy.accounts {
+        let cells = (0u16..).zip(&policy.carriers).map(|(position, carrier)| cell(account, position, carrier));
+        rows.push(std::iter::once(account.system_id.clone()).chain(cells).collect());
+    }
+    let columns = policy.carriers.len() + 1;
+    let width = |column: usize| rows.iter().map(|row| row[column].chars().count()).max().unwrap_or(0);
+    let widths: Vec<usize> = (0..columns).map(width).collect();
+    let mut text = String::new();
+    for (index, row) in rows.iter().enumerate() {
+        let label = if index == 0 { "transfers" } else { "" };
+        let cells: Vec<_> = row.iter().zip(&widths).map(|(cell, width)| format!("{cell:<width$}")).collect();
+        text += format!("{label:<9} {}", cells.join("  ")).trim_end();
+        text.push('\n');
+    }
     text
+}
+
+/// A day in UTC.
+fn date(at: Unix) -> String {
+    let text = humantime::format_rfc3339_seconds(UNIX_EPOCH + Duration::from_millis(at.0)).to_string();
+    text.split('T').next().unwrap_or_default().to_owned()
 }
 
 /// The countries of a route in words.

@@ -96,6 +96,9 @@ fn routed(config: &Config, number: &str, plan: &Plan) -> String {
         let reach = config.carriers.get(usize::from(*index)).map_or("", |reach| reach.address.as_str());
         text += &format!("{label:<14} {}. {name} at {reach}, {}\n", place + 1, per_second(*rate));
     }
+    for (name, why) in &plan.barred {
+        text += &format!("{:<14} {name} may not get it: {why}\n", "");
+    }
     text
 }
 
@@ -115,5 +118,9 @@ fn refused(args: &ExplainArgs, why: NoPlan) -> (CommandStatus, String) {
         NoPlan::Route(country) => {
             (Refusal::NoRoute.status(), format!("the number is in {country}, and no route leads there"))
         }
+        NoPlan::Transfer(country) => (
+            Refusal::Transfer.status(),
+            format!("the number is in {country}, and the account permits no carrier of its route to get the data"),
+        ),
     }
 }

@@ -6,7 +6,10 @@ use super::compile::{Desk, count};
 use super::cursor::{At, Place};
 use super::raw::RawAccount;
 use crate::policy::auth::PASSWORD_MAX;
-use crate::policy::{ACCOUNT_WINDOW, Account, AllowFrom, Credentials, MAX_BINDS, Password, PasswordHash, Rate};
+use crate::policy::{
+    ACCOUNT_WINDOW, Account, AllowFrom, Carrier, Credentials, MAX_BINDS, Password, PasswordHash, Rate, TransferBasis,
+    Transfers,
+};
 
 /// Octets of a `system_id` without its final NUL. SMPP 3.4 §5.2.1.
 pub(super) const SYSTEM_ID_MAX: usize = 15;
@@ -16,14 +19,14 @@ pub(super) const PASSWORD_WIRE_MAX: usize = 8;
 const HASH_FORM: &str = "an argon2id hash in PHC form: \"$argon2id$v=19$m=19456,t=2,p=1$salt$hash\"";
 
 /// All accounts. What could not be read is left out, after a mistake.
-pub(super) fn accounts(desk: &Desk<'_>, raws: &[RawAccount]) -> Vec<Account> {
+pub(super) fn accounts(desk: &Desk<'_>, raws: &[RawAccount], carriers: &[Carrier]) -> Vec<Account> {
     if raws.is_empty() {
         desk.ledger.warning(0, "account", "there is none, so nobody can bind", "a table [[account]]");
     }
     let mut seen = HashMap::new();
     let mut accounts = Vec::new();
     for raw in raws {
-        let own = account(desk, raw);
+        let own = account(desk, raw, carriers);
         if let Some(system_id) = &raw.system_id
             && let Some(first) = seen.insert(system_id.value.as_str(), &raw.place.path)
         {
@@ -35,7 +38,7 @@ pub(super) fn accounts(desk: &Desk<'_>, raws: &[RawAccount]) -> Vec<Account> {
     accounts
 }
 
-fn account(desk: &Desk<'_>, raw: &RawAccount) -> Option<Account> {
+fn account(desk: &Desk<'_>, raw: &RawAccount, carriers: &[Carrier]) -> Option<Account> {
     if let Some(system_id) = &raw.system_id {
         name(desk, &raw.place, "system_id", system_id, SYSTEM_ID_MAX);
     }
@@ -49,6 +52,7 @@ fn account(desk: &Desk<'_>, raw: &RawAccount) -> Option<Account> {
         }
         codes.value.iter().filter_map(|code| desk.country(&key, code)).collect()
     });
+    let transfers = Transfers { bases: bases(desk, raw), objections: objections(desk, raw, carriers) };
     Some(Account {
         system_id: raw.system_id.as_ref()?.value.clone(),
         credentials: credentials?,
@@ -57,7 +61,25 @@ fn account(desk: &Desk<'_>, raw: &RawAccount) -> Option<Account> {
         window: raw.window.map_or(ACCOUNT_WINDOW, count),
         rate: raw.rate.map(|rate| Rate::per_second(count(rate))),
         countries,
+        transfers,
     })
+}
+
+/// The transfer bases it accepts. An empty list would accept no carrier.
+fn bases(desk: &Desk<'_>, raw: &RawAccount) -> Option<Vec<TransferBasis>> {
+    let words = raw.transfer_bases.as_ref()?;
+    let key = raw.place.key("transfer_bases");
+    let known = TransferBasis::ALL.map(|basis| (basis.as_str(), basis));
+    if words.value.is_empty() {
+        let expected = "at least one basis; without the key, any carrier of the route";
+        desk.ledger.mistake(words.at, &key, "is empty, so no message could leave", expected);
+    }
+    Some(words.value.iter().filter_map(|word| desk.word(&key, word, &known)).collect())
+}
+
+fn objections(desk: &Desk<'_>, raw: &RawAccount, carriers: &[Carrier]) -> Vec<u16> {
+    let names = raw.objects_to.as_ref().map_or(&[][..], |names| &names.value);
+    desk.carriers(&raw.place.key("objects_to"), names, carriers)
 }
 
 /// Checks a name that goes over the wire as a C-octet string of at most `most` octets.

@@ -76,6 +76,7 @@ fn rules(desk: &Desk<'_>, raw: &RawCarrier) -> Carrier {
             .transfer_basis
             .as_ref()
             .and_then(|word| desk.word(&raw.place.key("transfer_basis"), word, &bases)),
+        effective_from: raw.effective_from.map(|date| date.value),
     }
 }
 

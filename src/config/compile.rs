@@ -10,7 +10,7 @@ use super::cursor::At;
 use super::mistake::{Ledger, Mistakes, did_you_mean};
 use super::raw::{Raw, RawListen, RawSession, RawStore};
 use super::{Config, Durability, Limits, Listen, SessionTimers, StoreConfig, account, carrier, route, tls};
-use crate::policy::{Country, Decoy, Policy, Prefixes, Retention, Validity};
+use crate::policy::{Carrier, Country, Decoy, Policy, Prefixes, Retention, Validity};
 
 /// Where mistakes go, and what file names are relative to.
 pub(super) struct Desk<'a> {
@@ -46,8 +46,8 @@ impl Desk<'_> {
         let listen = self.listen(&raw.listen, raw.tls.is_some());
         let tls = raw.tls.as_ref().and_then(|tls| tls::listener(self, tls));
         let store = self.store(&raw.store);
-        let accounts = account::accounts(self, &raw.accounts);
         let (carriers, dialled) = carrier::carriers(self, &raw.carriers, &session, &listen);
+        let accounts = account::accounts(self, &raw.accounts, &carriers);
         let routes = route::routes(self, raw, &carriers, &accounts);
         let default = Retention::default();
         let retention =
@@ -172,6 +172,31 @@ impl Desk<'_> {
             self.ledger.mistake(code.at, key, what, "two capital letters of ISO 3166, such as \"NO\"");
         }
         found
+    }
+
+    /// Carriers by name, each once; as positions.
+    pub(super) fn carriers(&self, key: &str, names: &[At<String>], carriers: &[Carrier]) -> Vec<u16> {
+        let mut positions = Vec::new();
+        for name in names {
+            let found = carriers.iter().position(|carrier| carrier.name == name.value);
+            match found.and_then(|position| u16::try_from(position).ok()) {
+                Some(position) if positions.contains(&position) => {
+                    let what = format!("\"{}\" is there twice", name.value);
+                    self.ledger.mistake(name.at, key, what, "each carrier once");
+                }
+                Some(position) => positions.push(position),
+                None => {
+                    let names: Vec<_> = carriers.iter().map(|carrier| carrier.name.as_str()).collect();
+                    let near = did_you_mean(&name.value, names.iter().copied());
+                    let expected = match names.as_slice() {
+                        [] => "a carrier, and there is none".to_owned(),
+                        names => format!("one of the carriers: {}", names.join(", ")),
+                    };
+                    self.ledger.mistake(name.at, key, format!("\"{}\" is no carrier{near}", name.value), expected);
+                }
+            }
+        }
+        positions
     }
 
     /// A file named in the configuration.

@@ -4,13 +4,17 @@
 
 use std::cell::RefCell;
 use std::fmt;
-use std::time::Duration;
+use std::time::{Duration, UNIX_EPOCH};
 
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
 use super::mistake::{Ledger, did_you_mean};
 use super::secret::Secret;
+use crate::clock::Unix;
+
+/// What a date looks like.
+const DATE: &str = "a date, such as 2026-12-31";
 
 /// A value and the octet of the text where it starts.
 #[derive(Clone, Copy, Debug)]
@@ -196,6 +200,29 @@ impl<'a> Cursor<'a> {
         };
         self.mistake(key, at, what, span.to_string());
         None
+    }
+
+    /// The beginning of a day in UTC: a date of TOML, or one in quotes.
+    pub(super) fn date(&self, key: &'static str) -> Option<At<Unix>> {
+        let value = self.take(key)?;
+        let at = value.span().start;
+        let text = match value.get_ref() {
+            DeValue::String(text) => text.to_string(),
+            DeValue::Datetime(date) => date.to_string(),
+            other => {
+                self.mismatch(key, at, other, DATE);
+                return None;
+            }
+        };
+        let midnight = humantime::parse_rfc3339(&format!("{text}T00:00:00Z")).ok();
+        let since = midnight.and_then(|midnight| midnight.duration_since(UNIX_EPOCH).ok());
+        match since.and_then(|since| u64::try_from(since.as_millis()).ok()) {
+            Some(unix_ms) => Some(At { value: Unix(unix_ms), at }),
+            None => {
+                self.mistake(key, at, format!("\"{text}\" is no date"), DATE);
+                None
+            }
+        }
     }
 
     /// Records that a key is needed when the file leaves it out.

@@ -9,6 +9,7 @@ use toml::de::DeTable;
 use super::cursor::{At, Cursor, Place, Span};
 use super::mistake::Ledger;
 use super::secret::Secret;
+use crate::clock::Unix;
 
 const MOMENT: Duration = Duration::from_millis(100);
 const HOUR: Duration = Duration::from_secs(3600);
@@ -85,6 +86,8 @@ pub(super) struct RawAccount {
     pub(super) window: Option<At<u64>>,
     pub(super) rate: Option<At<u64>>,
     pub(super) countries: Option<At<Vec<At<String>>>>,
+    pub(super) transfer_bases: Option<At<Vec<At<String>>>>,
+    pub(super) objects_to: Option<At<Vec<At<String>>>>,
 }
 
 #[derive(Debug)]
@@ -107,6 +110,7 @@ pub(super) struct RawCarrier {
     pub(super) legal_entity: Option<At<String>>,
     pub(super) country: Option<At<String>>,
     pub(super) transfer_basis: Option<At<String>>,
+    pub(super) effective_from: Option<At<Unix>>,
 }
 
 #[derive(Debug)]
@@ -215,6 +219,8 @@ impl RawAccount {
             window: table.number("window", 1, 10_000),
             rate: table.number("rate", 1, 1_000_000),
             countries: table.texts("countries"),
+            transfer_bases: table.texts("transfer_bases"),
+            objects_to: table.texts("objects_to"),
         };
         table.finish();
         raw
@@ -242,6 +248,7 @@ impl RawCarrier {
             legal_entity: table.text("legal_entity"),
             country: table.text("country"),
             transfer_basis: table.text("transfer_basis"),
+            effective_from: table.date("effective_from"),
         };
         table.require("password", "the password the carrier gave us");
         table.finish();

@@ -4,7 +4,6 @@ use std::collections::HashMap;
 
 use super::compile::{Desk, count};
 use super::cursor::At;
-use super::mistake::did_you_mean;
 use super::raw::{Raw, RawRoute};
 use crate::policy::{Account, Carrier, Country, Destinations, OverRate, Rate, Route, Routes};
 
@@ -60,27 +59,7 @@ fn carrier_indices(desk: &Desk<'_>, raw: &RawRoute, carriers: &[Carrier]) -> Vec
     if raw.carriers.as_ref().is_some_and(|names| names.value.is_empty()) {
         desk.ledger.mistake(raw.place.at, &key, "is empty", "at least one carrier");
     }
-    let mut indices = Vec::new();
-    for name in named(raw.carriers.as_ref()) {
-        let found = carriers.iter().position(|carrier| carrier.name == name.value);
-        match found.and_then(|index| u16::try_from(index).ok()) {
-            Some(index) if indices.contains(&index) => {
-                let what = format!("\"{}\" is there twice", name.value);
-                desk.ledger.mistake(name.at, &key, what, "each carrier once");
-            }
-            Some(index) => indices.push(index),
-            None => {
-                let names: Vec<_> = carriers.iter().map(|carrier| carrier.name.as_str()).collect();
-                let near = did_you_mean(&name.value, names.iter().copied());
-                let expected = match names.as_slice() {
-                    [] => "a carrier, and there is none".to_owned(),
-                    names => format!("one of the carriers: {}", names.join(", ")),
-                };
-                desk.ledger.mistake(name.at, &key, format!("\"{}\" is no carrier{near}", name.value), expected);
-            }
-        }
-    }
-    indices
+    desk.carriers(&key, named(raw.carriers.as_ref()), carriers)
 }
 
 /// Records every country that stands in two routes; whether there was one.

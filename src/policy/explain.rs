@@ -7,6 +7,7 @@ use super::country::Country;
 use super::number::{Number, destination};
 use super::route::{OverRate, Route};
 use super::throttle::Rate;
+use super::transfer::NoTransfer;
 use crate::pdu::{Address, CommandStatus};
 
 /// How a message to one destination fares.
@@ -32,6 +33,8 @@ pub enum NoPlan {
     Country(Country),
     /// No route leads there.
     Route(Country),
+    /// The account permits no carrier of the route.
+    Transfer(Country),
 }
 
 /// What a routed message meets, in this order.
@@ -51,6 +54,8 @@ pub struct Plan {
     pub over_rate: OverRate,
     /// Carriers by preference: index, name and rate.
     pub carriers: Vec<(u16, String, Option<Rate>)>,
+    /// Carriers of the route that may not get the data, and why.
+    pub barred: Vec<(String, NoTransfer)>,
 }
 
 /// Where a number leads for an account: the decision every submit makes.
@@ -70,13 +75,16 @@ impl Policy {
     /// # Errors
     /// [`NoPlan`] for an account or destination without one.
     pub fn way(&self, account: u16, number: &Number) -> Result<Way<'_>, NoPlan> {
-        let account = self.accounts.get(usize::from(account)).ok_or(NoPlan::Account)?;
+        let own = self.accounts.get(usize::from(account)).ok_or(NoPlan::Account)?;
         let country = self.prefixes.find(number.digits()).ok_or(NoPlan::Prefix)?;
-        if !account.allows(country) {
+        if !own.allows(country) {
             return Err(NoPlan::Country(country));
         }
         let position = self.routes.position(country).ok_or(NoPlan::Route(country))?;
         let route = self.routes.find(country).ok_or(NoPlan::Route(country))?;
+        if self.permitted(account, route).next().is_none() {
+            return Err(NoPlan::Transfer(country));
+        }
         Ok(Way { country, position, route })
     }
 
@@ -94,8 +102,13 @@ impl Policy {
     }
 
     fn plan(&self, account: u16, number: &Number, way: &Way<'_>) -> Plan {
-        let carriers = way.route.carriers.iter().filter_map(|index| {
-            self.carriers.get(usize::from(*index)).map(|carrier| (*index, carrier.name.clone(), carrier.rate))
+        let carriers = self.permitted(account, way.route).filter_map(|index| {
+            self.carriers.get(usize::from(index)).map(|carrier| (index, carrier.name.clone(), carrier.rate))
+        });
+        let barred = way.route.carriers.iter().filter_map(|index| {
+            let carrier = self.carriers.get(usize::from(*index))?;
+            let transfers = &self.accounts.get(usize::from(account))?.transfers;
+            transfers.permit(*index, carrier).err().map(|why| (carrier.name.clone(), why))
         });
         Plan {
             account_rate: self.accounts.get(usize::from(account)).and_then(|account| account.rate),
@@ -105,6 +118,7 @@ impl Policy {
             country_rate: way.route.rate,
             over_rate: way.route.over_rate,
             carriers: carriers.collect(),
+            barred: barred.collect(),
         }
     }
 }

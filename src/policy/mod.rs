@@ -14,9 +14,8 @@ pub mod retention;
 pub mod retry;
 pub mod route;
 pub mod throttle;
+pub mod transfer;
 pub mod validity;
-
-use std::str::FromStr;
 
 pub use auth::{AllowFrom, Credentials, Decoy, Password, PasswordHash};
 pub use country::{Country, Prefixes};
@@ -28,7 +27,10 @@ pub use retention::{Class, Retention};
 pub use retry::{Next, OnUnknown, Outcome};
 pub use route::{Destinations, OverRate, Route, Routes};
 pub use throttle::{Cell, Rate, Verdict};
+pub use transfer::{BadTransferBasis, NoTransfer, TransferBasis, Transfers};
 pub use validity::Validity;
+
+use crate::clock::Unix;
 
 /// Binds an account may have at once, unless configured.
 pub const MAX_BINDS: u32 = 10;
@@ -73,6 +75,8 @@ pub struct Account {
     pub rate: Option<Rate>,
     /// Where it may send to; `None` for everywhere that has a route.
     pub countries: Option<Vec<Country>>,
+    /// Where the data of its messages may go.
+    pub transfers: Transfers,
 }
 
 /// An upstream SMSC.
@@ -94,55 +98,8 @@ pub struct Carrier {
     pub country: Option<Country>,
     /// Why personal data may go there.
     pub transfer_basis: Option<TransferBasis>,
-}
-
-/// Ground for handing personal data to a carrier (GDPR chapter V).
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum TransferBasis {
-    /// It stays in the European Economic Area.
-    Eea,
-    /// The country has an adequacy decision (Art. 45).
-    Adequacy,
-    /// Standard contractual clauses (Art. 46).
-    Scc,
-    /// The data subjects consented explicitly (Art. 49(1)(a)).
-    ExplicitConsent,
-    /// Delivery is impossible without (Art. 49(1)(b) and (c)).
-    Necessary,
-}
-
-/// A word that names no transfer basis.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("{text:?} is no transfer basis: expected eea, adequacy, scc, explicit_consent or necessary")]
-pub struct BadTransferBasis {
-    /// What was written.
-    pub text: String,
-}
-
-impl TransferBasis {
-    /// All of them.
-    pub const ALL: [Self; 5] = [Self::Eea, Self::Adequacy, Self::Scc, Self::ExplicitConsent, Self::Necessary];
-
-    /// The word in configuration.
-    #[must_use]
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Eea => "eea",
-            Self::Adequacy => "adequacy",
-            Self::Scc => "scc",
-            Self::ExplicitConsent => "explicit_consent",
-            Self::Necessary => "necessary",
-        }
-    }
-}
-
-impl FromStr for TransferBasis {
-    type Err = BadTransferBasis;
-
-    fn from_str(text: &str) -> Result<Self, BadTransferBasis> {
-        let found = Self::ALL.into_iter().find(|basis| basis.as_str() == text);
-        found.ok_or_else(|| BadTransferBasis { text: text.to_owned() })
-    }
+    /// When the first message may be routed to it; `None` for at once.
+    pub effective_from: Option<Unix>,
 }
 
 impl Account {

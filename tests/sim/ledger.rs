@@ -55,6 +55,8 @@ pub(crate) struct Ledger {
     pub(crate) awaiting: u64,
     /// When a message left for a carrier: time, carrier, country.
     pub(crate) departures: Vec<(u64, usize, usize)>,
+    /// By client: the carriers that must not get its messages.
+    pub(crate) objections: Vec<Vec<u16>>,
     /// One carrier id may stand for several messages.
     pub(crate) reused_ids: bool,
     /// The store lost blocks, and with them the addresses of receipts.
@@ -182,6 +184,10 @@ impl Ledger {
         assert!(message.end.is_none(), "{tag}: handed over after its end: {message:?}");
         assert!(message.sent.is_empty(), "{tag}: handed over although a carrier has it: {message:?}");
         message.handed += 1;
+        let (client, number) = (message.client, carrier as u16);
+        let barred = self.objections[client].contains(&number);
+        assert!(!barred, "{tag}: client {client} objects to carrier {carrier}");
+        let message = self.of(tag);
         let allowed = 1 + message.again;
         assert!(message.handed <= allowed, "{tag}: handed over twice without a reason: {message:?}");
         let country = message.country;

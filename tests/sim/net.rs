@@ -10,7 +10,7 @@ use crate::rng::Rng;
 use crate::trace::Trace;
 
 /// Wall-clock time at the beginning of every run.
-const EPOCH: Unix = Unix(1_767_367_800_000);
+pub(crate) const EPOCH: Unix = Unix(1_767_367_800_000);
 
 /// What everything in a run shares: the time, what is to come, the network and the trace.
 #[derive(Debug)]

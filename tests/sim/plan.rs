@@ -4,9 +4,10 @@
 use std::time::Duration;
 
 use smppgate::bridge::Room;
+use smppgate::clock::Unix;
 use smppgate::policy::{
     Account, AllowFrom, Carrier, Country, Credentials, Decoy, Destinations, OnUnknown, OverRate, Password, Policy,
-    Prefixes, Rate, Retention, Route, Routes, Validity,
+    Prefixes, Rate, Retention, Route, Routes, Transfers, Validity,
 };
 use smppgate::session::{BindMode, Settings};
 
@@ -63,6 +64,8 @@ pub(crate) struct ClientPlan {
     pub(crate) answer_refuse: u32,
     pub(crate) quit: u32,
     pub(crate) reconnect_after: (u64, u64),
+    /// Carriers that must not get its messages.
+    pub(crate) objects_to: Vec<u16>,
 }
 
 /// What a carrier is and how it behaves; shares are per mille.
@@ -72,6 +75,7 @@ pub(crate) struct CarrierPlan {
     pub(crate) window: u32,
     pub(crate) rate: Option<u32>,
     pub(crate) on_unknown: OnUnknown,
+    pub(crate) effective_from: Option<Unix>,
     pub(crate) up: bool,
     /// Reads and never answers anything.
     pub(crate) mute: bool,
@@ -169,6 +173,7 @@ impl ClientPlan {
             answer_refuse: 0,
             quit: 0,
             reconnect_after: (S, S),
+            objects_to: Vec::new(),
         }
     }
 
@@ -202,6 +207,7 @@ impl ClientPlan {
             answer_refuse,
             quit,
             reconnect_after: rng.pick(&[(MS, 100 * MS), (S, 20 * S)]),
+            objects_to: Vec::new(),
         }
     }
 }
@@ -213,6 +219,7 @@ impl CarrierPlan {
             window: 10,
             rate: None,
             on_unknown: OnUnknown::Resend,
+            effective_from: None,
             up: true,
             mute: false,
             refuse: 0,
@@ -365,8 +372,12 @@ impl Plan {
     /// What the seed says.
     pub(crate) fn of(seed: u64) -> Self {
         let rng = &mut Rng::of(seed, "plan");
-        let clients = (0..rng.within((1, 3))).map(|_| ClientPlan::of(rng)).collect();
+        let mut clients: Vec<ClientPlan> = (0..rng.within((1, 3))).map(|_| ClientPlan::of(rng)).collect();
         let carriers: Vec<CarrierPlan> = (0..rng.within((1, 3))).map(|_| CarrierPlan::of(rng)).collect();
+        for client in &mut clients {
+            let objects = rng.chance(300);
+            client.objects_to = (0..carriers.len() as u16).filter(|_| objects && rng.chance(400)).collect();
+        }
         let via = |rng: &mut Rng| {
             let mut order: Vec<u16> = (0..carriers.len() as u16).collect();
             for at in (1..order.len()).rev() {
@@ -446,6 +457,7 @@ impl ClientPlan {
             window: self.window,
             rate: self.rate.map(Rate::per_second),
             countries: None,
+            transfers: Transfers { bases: None, objections: self.objects_to.clone() },
         }
     }
 }
@@ -461,6 +473,7 @@ impl CarrierPlan {
             legal_entity: None,
             country: None,
             transfer_basis: None,
+            effective_from: self.effective_from,
         }
     }
 }

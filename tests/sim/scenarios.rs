@@ -1,7 +1,9 @@
 //! What a reader can follow: one thing goes wrong at a time.
 
+use smppgate::clock::Unix;
 use smppgate::policy::OverRate;
 
+use crate::net::EPOCH;
 use crate::plan::{Form, RoutePlan};
 use crate::queue::{HOUR, MIN, MS, S};
 use crate::scenes::{DELIVERED, EXPIRED, with_backup, with_two_binds};
@@ -379,4 +381,38 @@ fn a_block_that_the_store_lost_ends_its_messages_and_does_not_stop_the_rest() {
     let tally = world.tally();
     assert_eq!((tally.messages_waiting, tally.messages_live), (0, 0), "{tally:?}");
     assert!(tally.journal_octets < 100, "{tally:?}");
+}
+
+#[test]
+fn an_objection_sends_messages_the_other_way_or_refuses_them() {
+    let mut world = World::calm(|plan| {
+        with_backup(plan);
+        plan.clients[0].objects_to = vec![0];
+    });
+    let tags = world.submit(10);
+    world.run_for(S);
+    assert_eq!((world.answered(0), world.told(&tags, DELIVERED)), (10, 10));
+    assert_eq!((world.carriers[0].tags.len(), world.carriers[1].tags.len()), (0, 10));
+    world.finish();
+
+    let mut world = World::calm(|plan| {
+        with_backup(plan);
+        plan.clients[0].objects_to = vec![0, 1];
+    });
+    world.submit(10);
+    world.run_for(S);
+    assert_eq!((world.answered(0), world.answered(0x400)), (0, 10));
+    assert_eq!(world.tally().accounts[0].1.refused.iter().sum::<u64>(), 10);
+    world.finish();
+}
+
+#[test]
+fn a_carrier_gets_nothing_before_its_first_day() {
+    let mut world = World::calm(|plan| plan.carriers[0].effective_from = Some(Unix(EPOCH.0 + 600_000)));
+    let tags = world.submit(10);
+    world.run_for(9 * MIN);
+    assert_eq!((world.answered(0), world.left(&tags)), (10, 0));
+    world.run_for(2 * MIN);
+    assert_eq!(world.told(&tags, DELIVERED), 10);
+    world.finish();
 }

@@ -44,6 +44,7 @@ impl World {
             (0..).zip(&plan.clients).map(|(at, client)| Esme::new(at, client.clone(), seed)).collect();
         let carriers: Vec<Smsc> =
             (0..).zip(&plan.carriers).map(|(at, carrier)| Smsc::new(at, carrier.clone(), seed)).collect();
+        let objections = plan.clients.iter().map(|client| client.objects_to.clone()).collect();
         let loose = plan.carriers.iter().any(CarrierPlan::is_ambiguous);
         let mut world = Self {
             ctx: Ctx::new(seed, plan.faults.clone(), shown),
@@ -51,7 +52,7 @@ impl World {
             process: None,
             clients,
             carriers,
-            ledger: Ledger { reused_ids: loose, ..Ledger::default() },
+            ledger: Ledger { reused_ids: loose, objections, ..Ledger::default() },
             chaos: Rng::of(seed, "chaos"),
             runs: 0,
             lag: 0,
