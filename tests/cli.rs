@@ -71,6 +71,33 @@ fn check_shows_which_carrier_may_get_whose_data() {
 }
 
 #[test]
+fn the_record_of_processing_names_everybody_for_people_and_programs() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let file = folder.path().join("gate.toml");
+    let text = fs::read_to_string(reference()).expect("the reference");
+    let keys = ["objects_to", "processor", "contact", "dpo", "controller"];
+    let text = keys.iter().fold(text, |text, key| text.replace(&format!("# {key}"), key));
+    fs::write(&file, text).expect("written");
+    let file = file.display().to_string();
+    let (code, out, error) = run(&["report", "processing", "--config", &file]);
+    assert_eq!(code, 0, "{error}");
+    for part in [
+        "* Processor: Gateway AS, Oslo\n",
+        "* Data protection officer: Kari Nordmann, dpo@gateway.example\n",
+        "| acme | Acme AS, Bergen | privacy@acme.example | fjord | backup (the account objects to it) |\n",
+        "| fjord | Fjord AS | NO | eea | in use |\n",
+        "| message | 60 days |\n",
+    ] {
+        assert!(out.contains(part), "{part}: {out}");
+    }
+    let (code, out, error) = run(&["report", "processing", "--format", "json", "--config", &file]);
+    assert_eq!(code, 0, "{error}");
+    let record: serde_json::Value = serde_json::from_str(&out).expect("JSON");
+    assert_eq!(record["controllers"][0]["may_not_go_to"][0]["carrier"], "backup");
+    assert_eq!(record["sub_processors"][0]["transfer_basis"], "eea");
+}
+
+#[test]
 fn check_says_good_or_lists_the_mistakes() {
     let (code, out, _) = run(&["check", "--config", &reference()]);
     assert_eq!(code, 0);
@@ -171,7 +198,7 @@ fn decode_reads_arguments_and_standard_input() {
 fn help_is_worth_reading_and_wrong_arguments_are_two() {
     let (code, out, _) = run(&["--help"]);
     assert_eq!(code, 0);
-    for part in ["serve", "check", "explain", "carrier", "load", "decode", "Examples:", "Exit codes:"] {
+    for part in ["serve", "check", "explain", "carrier", "load", "decode", "report", "Examples:", "Exit codes:"] {
         assert!(out.contains(part), "{part}");
     }
     assert!(out.lines().all(|line| line.chars().count() <= 120), "{out}");

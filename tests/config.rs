@@ -92,6 +92,7 @@ fn the_reference_has_every_key_that_the_code_knows() {
         ("session", "[session]\nzzzz = 1\n"),
         ("limits", "[limits]\nzzzz = 1\n"),
         ("retention", "[retention]\nzzzz = 1\n"),
+        ("privacy", "[privacy]\nzzzz = 1\n"),
         ("account", "[[account]]\nzzzz = 1\n"),
         ("carrier", "[[carrier]]\nzzzz = 1\n"),
         ("route", "[[route]]\nzzzz = 1\n"),
@@ -196,7 +197,7 @@ carriers = [\"fjord\"]
         "gate.toml:18:1 account[1].password: is missing; expected password = \"…\" or password_hash = \"$argon2id$…\"",
         "gate.toml:19:13 account[1].system_id: \"acme\" is the system_id of account[0] too; expected a name of its own",
         "gate.toml:20:1 account[1].pasword: unknown key, did you mean \"password\"?; expected system_id, password, \
-         password_hash, allow_from, max_binds, window, rate, countries, transfer_bases or objects_to",
+         password_hash, allow_from, max_binds, window, rate, countries, transfer_bases, objects_to, controller or contact",
         "gate.toml:22:1 warning: carrier[0]: legal_entity and country and transfer_basis not said, so nobody can prove \
          where the data goes; expected the company that gets the data, its country, and the ground for handing it over",
         "gate.toml:24:11 carrier[0].address: \"127.0.0.1\" cannot be dialled; expected \"host:port\", such as \

@@ -88,7 +88,7 @@ fn transfers(policy: &Policy) -> String {
 }
 
 /// A day in UTC.
-fn date(at: Unix) -> String {
+pub(super) fn date(at: Unix) -> String {
     let text = humantime::format_rfc3339_seconds(UNIX_EPOCH + Duration::from_millis(at.0)).to_string();
     text.split('T').next().unwrap_or_default().to_owned()
 }

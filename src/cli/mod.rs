@@ -7,6 +7,7 @@ mod decode;
 mod explain;
 mod logging;
 mod publish;
+mod report;
 mod serve;
 
 use std::future::Future;
@@ -37,6 +38,8 @@ Examples:
       serve it
   smppgate explain --account acme --to 4791234567 --config gate.toml
       which country, route, rates and carriers a message would meet
+  smppgate report processing --config gate.toml
+      the record of processing (GDPR Art. 30) and the list of sub-processors
   smppgate decode 00000010000000150000000000000001
       a PDU in words
 
@@ -61,6 +64,8 @@ enum Command {
     Check(ConfigArgs),
     /// Say what a message would meet: country, route, rates, carriers, and why
     Explain(explain::ExplainArgs),
+    /// Reports about personal data, from the configuration
+    Report(report::ReportArgs),
     /// Run a simulated carrier (SMSC)
     Carrier(Box<CarrierArgs>),
     /// Generate load and account for every answer and every receipt
@@ -110,6 +115,7 @@ impl Cli {
             }
             Some(Command::Check(args)) => check::check(&args)?,
             Some(Command::Explain(args)) => explain::explain(&args)?,
+            Some(Command::Report(args)) => report::report(&args)?,
             Some(Command::Decode(args)) => decode::decode(&args)?,
             Some(Command::Carrier(args)) => carrier(*args)?,
             Some(Command::Load(args)) => return load(*args),

@@ -9,7 +9,7 @@ use toml::de::DeTable;
 use super::cursor::At;
 use super::mistake::{Ledger, Mistakes, did_you_mean};
 use super::raw::{Raw, RawListen, RawSession, RawStore};
-use super::{Config, Durability, Limits, Listen, SessionTimers, StoreConfig, account, carrier, route, tls};
+use super::{Config, Durability, Limits, Listen, SessionTimers, StoreConfig, account, carrier, privacy, route, tls};
 use crate::policy::{Carrier, Country, Decoy, Policy, Prefixes, Retention, Validity};
 
 /// Where mistakes go, and what file names are relative to.
@@ -74,6 +74,7 @@ impl Desk<'_> {
             store,
             session,
             limits,
+            privacy: privacy::privacy(raw),
             carriers: dialled,
             policy,
             warnings: Vec::new(),

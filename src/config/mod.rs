@@ -8,6 +8,7 @@ mod carrier;
 mod compile;
 mod cursor;
 mod mistake;
+mod privacy;
 mod raw;
 mod route;
 mod secret;
@@ -19,6 +20,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 pub use mistake::{Mistake, Mistakes};
+pub use privacy::{Controller, Privacy};
 pub use secret::Secret;
 
 use crate::policy::{Carrier, Policy};
@@ -39,6 +41,8 @@ pub struct Config {
     pub session: SessionTimers,
     /// Bounds on the whole process.
     pub limits: Limits,
+    /// Who answers for personal data.
+    pub privacy: Privacy,
     /// How to reach each carrier; the same positions as [`Policy::carriers`].
     pub carriers: Vec<CarrierConfig>,
     /// Everything that decides about messages: accounts, carriers, routes, retention.

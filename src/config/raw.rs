@@ -29,6 +29,7 @@ pub(super) struct Raw {
     pub(super) session: RawSession,
     pub(super) limits: RawLimits,
     pub(super) retention: RawRetention,
+    pub(super) privacy: RawPrivacy,
     pub(super) accounts: Vec<RawAccount>,
     pub(super) carriers: Vec<RawCarrier>,
     pub(super) routes: Vec<RawRoute>,
@@ -76,6 +77,13 @@ pub(super) struct RawRetention {
 }
 
 #[derive(Debug)]
+pub(super) struct RawPrivacy {
+    pub(super) processor: Option<At<String>>,
+    pub(super) contact: Option<At<String>>,
+    pub(super) dpo: Option<At<String>>,
+}
+
+#[derive(Debug)]
 pub(super) struct RawAccount {
     pub(super) place: Place,
     pub(super) system_id: Option<At<String>>,
@@ -88,6 +96,8 @@ pub(super) struct RawAccount {
     pub(super) countries: Option<At<Vec<At<String>>>>,
     pub(super) transfer_bases: Option<At<Vec<At<String>>>>,
     pub(super) objects_to: Option<At<Vec<At<String>>>>,
+    pub(super) controller: Option<At<String>>,
+    pub(super) contact: Option<At<String>>,
 }
 
 #[derive(Debug)]
@@ -134,6 +144,7 @@ impl Raw {
             session: RawSession::read(top.table("session")),
             limits: RawLimits::read(top.table("limits")),
             retention: RawRetention::read(top.table("retention")),
+            privacy: RawPrivacy::read(top.table("privacy")),
             accounts: top.tables("account").into_iter().map(RawAccount::read).collect(),
             carriers: top.tables("carrier").into_iter().map(RawCarrier::read).collect(),
             routes: top.tables("route").into_iter().map(RawRoute::read).collect(),
@@ -207,6 +218,14 @@ impl RawRetention {
     }
 }
 
+impl RawPrivacy {
+    fn read(table: Cursor<'_>) -> Self {
+        let raw = Self { processor: table.text("processor"), contact: table.text("contact"), dpo: table.text("dpo") };
+        table.finish();
+        raw
+    }
+}
+
 impl RawAccount {
     fn read(table: Cursor<'_>) -> Self {
         let raw = Self {
@@ -221,6 +240,8 @@ impl RawAccount {
             countries: table.texts("countries"),
             transfer_bases: table.texts("transfer_bases"),
             objects_to: table.texts("objects_to"),
+            controller: table.text("controller"),
+            contact: table.text("contact"),
         };
         table.finish();
         raw
