@@ -49,8 +49,10 @@
 //! | [`store`] | blocks and archive blocks; sled and a model that can crash | message, pdu values |
 //! | [`bridge`] | everything that crosses sessions | all of the above |
 //! | [`config`] | the operator's file, checked and compiled | policy |
+//! | [`audit`] | the chained and signed record of who did what; the activity of clients | clock, limits |
 //! | [`net`] | sockets, TLS, the bridge's task, the journal's thread | all of the above |
 //! | [`admin`], [`metrics`] | the operator's side | all of the above |
+//! | [`control`] | the control socket: persons, their rights, and the one gate of what they ask | all of the above |
 //! | [`sandbox`] | simulated carrier and load generator: peers, not parts | pdu |
 //!
 //! # Invariants, as absences
@@ -62,6 +64,7 @@
 //! * No edge of the ring blocks that closes it: the journal never waits for a mailbox.
 //! * No slice of a read buffer outlives its lap: what is kept is copied into a block.
 //! * No number, text or password is printable: such types mask themselves, and no label or error holds one.
+//! * No operator's request is carried out before its right is checked and its entry is on disk: [`control::Desk::handle`].
 //! * No input panics.
 //!
 //! `tests/architecture.rs` holds the layers and the bans; `tests/sim` the rest.
@@ -73,10 +76,12 @@
 //! kept short by sealing its oldest blocks once nothing in them lives; stragglers are carried forward.
 
 pub mod admin;
+pub mod audit;
 pub mod bridge;
 pub mod cli;
 pub mod clock;
 pub mod config;
+pub mod control;
 pub mod limits;
 pub mod message;
 pub mod metrics;

@@ -16,18 +16,29 @@ const LAYERS: &[(&str, &[&str])] = &[
     ("session", &["clock", "limits", "pdu"]),
     ("policy", &["clock", "limits", "message", "pdu"]),
     ("store", &["clock", "limits", "message", "pdu"]),
+    ("audit", &["clock", "limits"]),
     ("bridge", &["clock", "limits", "message", "pdu", "session", "policy", "store"]),
     ("config", &["clock", "limits", "message", "pdu", "policy"]),
-    ("net", &["clock", "limits", "message", "pdu", "session", "policy", "store", "bridge", "config"]),
+    ("net", &["clock", "limits", "message", "pdu", "session", "policy", "store", "bridge", "config", "audit"]),
     ("metrics", &["clock", "message", "policy", "bridge", "net", "admin"]),
-    ("admin", &["clock", "message", "policy", "bridge", "net", "metrics", "session"]),
+    ("admin", &["clock", "message", "policy", "bridge", "net", "metrics", "session", "audit"]),
+    ("control", &["clock", "message", "policy", "net", "admin", "audit"]),
     ("sandbox", &["clock", "pdu", "message", "session"]),
 ];
 
 /// Rooms that decide and never act, and the files in them that may act all the same.
 const PURE: &[&str] = &["pdu", "message", "session", "policy", "bridge"];
-const PURE_FILES: &[&str] =
-    &["store/write.rs", "store/block.rs", "store/archive.rs", "store/index.rs", "store/envelope.rs"];
+const PURE_FILES: &[&str] = &[
+    "store/write.rs",
+    "store/block.rs",
+    "store/archive.rs",
+    "store/index.rs",
+    "store/envelope.rs",
+    "audit/entry.rs",
+    "audit/chain.rs",
+    "audit/head.rs",
+    "audit/gathering.rs",
+];
 
 /// What the pure rooms must not name, and why.
 const BANNED: &[(&str, &str)] = &[

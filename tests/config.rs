@@ -93,6 +93,8 @@ fn the_reference_has_every_key_that_the_code_knows() {
         ("limits", "[limits]\nzzzz = 1\n"),
         ("retention", "[retention]\nzzzz = 1\n"),
         ("privacy", "[privacy]\nzzzz = 1\n"),
+        ("audit", "[audit]\nzzzz = 1\n"),
+        ("operator", "[[operator]]\nzzzz = 1\n"),
         ("account", "[[account]]\nzzzz = 1\n"),
         ("carrier", "[[carrier]]\nzzzz = 1\n"),
         ("route", "[[route]]\nzzzz = 1\n"),
@@ -141,6 +143,38 @@ fn a_small_file_is_enough() {
     assert_eq!(warnings(&text), Vec::<String>::new());
 }
 
+/// What is wrong with the file of the test below.
+const ALL_MISTAKES: [&str; 16] = [
+    "gate.toml:2:8 listen.smpp: \"localhost:2775\" is no address to listen on; expected an IP address and a port, \
+     such as \"0.0.0.0:2775\" or \"[::]:2775\"",
+    "gate.toml:3:1 listen.smtp: unknown key, did you mean \"smpp\"?; expected smpp, smpps, admin or \
+     control",
+    "gate.toml:6:14 store.durability: \"flush\" is unknown, did you mean \"flushed\"?; expected \"flushed\" or \
+     \"buffered\"",
+    "gate.toml:9:16 session.init_timeout: is a number without quotes; expected a duration with its unit (ms, s, m, \
+     h, d) from \"100ms\" to \"1h\"",
+    "gate.toml:10:16 session.enquire_link: \"30\" is no duration; expected a duration with its unit (ms, s, m, h, \
+     d) from \"100ms\" to \"1day\", or \"0s\" for never",
+    "gate.toml:15:10 account[0].window: 0 is out of range; expected a whole number from 1 to 10000",
+    "gate.toml:16:20 account[0].countries: \"UK\" is no country, did you mean \"GB\"?; expected two capital letters \
+     of ISO 3166, such as \"NO\"",
+    "gate.toml:18:1 account[1].password: is missing; expected password = \"…\" or password_hash = \"$argon2id$…\"",
+    "gate.toml:19:13 account[1].system_id: \"acme\" is the system_id of account[0] too; expected a name of its own",
+    "gate.toml:20:1 account[1].pasword: unknown key, did you mean \"password\"?; expected system_id, password, \
+     password_hash, password_next, password_hash_next, allow_from, max_binds, window, rate, countries, \
+     transfer_bases, objects_to, controller or contact",
+    "gate.toml:22:1 warning: carrier[0]: legal_entity and country and transfer_basis not said, so nobody can prove \
+     where the data goes; expected the company that gets the data, its country, and the ground for handing it over",
+    "gate.toml:24:11 carrier[0].address: \"127.0.0.1\" cannot be dialled; expected \"host:port\", such as \
+     \"smsc.example:2775\", \"192.0.2.1:2775\" or \"[2001:db8::1]:2775\"",
+    "gate.toml:27:8 carrier[0].bind: \"transciever\" is unknown, did you mean \"transceiver\"?; expected \
+     \"transceiver\" or \"transmitter+receiver\"",
+    "gate.toml:31:13 route[0].carriers: \"fjrod\" is no carrier, did you mean \"fjord\"?; expected one of the \
+     carriers: fjord",
+    "gate.toml:32:8 route[0].rate: -1 is out of range; expected a whole number from 1 to 1000000",
+    "gate.toml:35:12 route[1].country: \"NO\" is in route[0]; expected each country in one route",
+];
+
 #[test]
 fn all_mistakes_come_at_once_with_their_places() {
     let text = "\
@@ -181,35 +215,7 @@ rate = -1
 country = [\"NO\", \"SE\"]
 carriers = [\"fjord\"]
 ";
-    let expected = [
-        "gate.toml:2:8 listen.smpp: \"localhost:2775\" is no address to listen on; expected an IP address and a port, \
-         such as \"0.0.0.0:2775\" or \"[::]:2775\"",
-        "gate.toml:3:1 listen.smtp: unknown key, did you mean \"smpp\"?; expected smpp, smpps or admin",
-        "gate.toml:6:14 store.durability: \"flush\" is unknown, did you mean \"flushed\"?; expected \"flushed\" or \
-         \"buffered\"",
-        "gate.toml:9:16 session.init_timeout: is a number without quotes; expected a duration with its unit (ms, s, m, \
-         h, d) from \"100ms\" to \"1h\"",
-        "gate.toml:10:16 session.enquire_link: \"30\" is no duration; expected a duration with its unit (ms, s, m, h, \
-         d) from \"100ms\" to \"1day\", or \"0s\" for never",
-        "gate.toml:15:10 account[0].window: 0 is out of range; expected a whole number from 1 to 10000",
-        "gate.toml:16:20 account[0].countries: \"UK\" is no country, did you mean \"GB\"?; expected two capital letters \
-         of ISO 3166, such as \"NO\"",
-        "gate.toml:18:1 account[1].password: is missing; expected password = \"…\" or password_hash = \"$argon2id$…\"",
-        "gate.toml:19:13 account[1].system_id: \"acme\" is the system_id of account[0] too; expected a name of its own",
-        "gate.toml:20:1 account[1].pasword: unknown key, did you mean \"password\"?; expected system_id, password, \
-         password_hash, allow_from, max_binds, window, rate, countries, transfer_bases, objects_to, controller or contact",
-        "gate.toml:22:1 warning: carrier[0]: legal_entity and country and transfer_basis not said, so nobody can prove \
-         where the data goes; expected the company that gets the data, its country, and the ground for handing it over",
-        "gate.toml:24:11 carrier[0].address: \"127.0.0.1\" cannot be dialled; expected \"host:port\", such as \
-         \"smsc.example:2775\", \"192.0.2.1:2775\" or \"[2001:db8::1]:2775\"",
-        "gate.toml:27:8 carrier[0].bind: \"transciever\" is unknown, did you mean \"transceiver\"?; expected \
-         \"transceiver\" or \"transmitter+receiver\"",
-        "gate.toml:31:13 route[0].carriers: \"fjrod\" is no carrier, did you mean \"fjord\"?; expected one of the \
-         carriers: fjord",
-        "gate.toml:32:8 route[0].rate: -1 is out of range; expected a whole number from 1 to 1000000",
-        "gate.toml:35:12 route[1].country: \"NO\" is in route[0]; expected each country in one route",
-    ];
-    assert_eq!(refusal(text), expected);
+    assert_eq!(refusal(text), ALL_MISTAKES);
 }
 
 #[test]
@@ -235,6 +241,80 @@ fn credentials_are_one_password_or_one_hash() {
     assert_eq!(parse(&hashed(hash)).expect("a hash").policy.authenticate(b"a", b"secret"), Some(0));
     assert!(only(&hashed("$2b$12$abcdefghijklmnopqrstuv")).contains("account[0].password_hash"));
     assert!(only(&hashed("plain")).contains("expected an argon2id hash in PHC form"));
+}
+
+#[test]
+fn two_passwords_open_while_one_replaces_the_other() {
+    let hash = "$argon2id$v=19$m=8,t=1,p=1$c2FsdHNhbHRzYWx0c2FsdA$fIbdC2xakJ6cNlONBQKde0ZQtJof49m9l+7mj3O30mA";
+    let opens = |text: &str, password: &str| {
+        let config = parse(text).unwrap_or_else(|mistakes| panic!("{mistakes}"));
+        config.policy.authenticate(b"acme", password.as_bytes()).is_some()
+    };
+    let next = with_account("password_next = \"renewed\"\n");
+    assert!(opens(&next, "secret") && opens(&next, "renewed") && !opens(&next, "other"));
+    let old =
+        whole(&[LISTEN, &ACCOUNT.replace("secret", "old"), "password_hash_next = \"", hash, "\"\n", CARRIER, ROUTE]);
+    assert!(opens(&old, "old") && opens(&old, "secret") && !opens(&old, "renewed"));
+    let same = only(&with_account("password_next = \"secret\"\n"));
+    assert!(same.contains("account[0].password_next: is the password in force"), "{same}");
+    let both = format!("password_next = \"a\"\npassword_hash_next = \"{hash}\"\n");
+    assert!(only(&with_account(&both)).contains("account[0].password_hash_next: stands beside password_next"));
+    let alone = whole(&[LISTEN, "[[account]]\nsystem_id = \"a\"\npassword_next = \"b\"\n", CARRIER, ROUTE]);
+    assert!(only(&alone).contains("account[0].password: is missing"));
+}
+
+#[test]
+fn operators_are_persons_who_can_be_known() {
+    let with = |lines: &str| whole(&[&with_account(""), "[[operator]]\n", lines]);
+    let kari = "name = \"Kari Nordmann\"\nuid = 1001\nrole = \"auditor\"\n";
+    let config =
+        parse(&with(&format!("{kari}accounts = [\"acme\"]\n"))).unwrap_or_else(|mistakes| panic!("{mistakes}"));
+    assert_eq!(config.operators[0].role, smppgate::policy::Role::Auditor);
+    assert_eq!(config.operators[0].accounts.as_deref(), Some(&["acme".to_owned()][..]));
+    for shared in ["admin", "Root", "ops", "ops2", "NOC", "privacy-officer", "test_1"] {
+        let line = only(&with(&kari.replace("Kari Nordmann", shared)));
+        assert!(line.contains("operator[0].name: ") && line.contains("can be anybody"), "{line}");
+    }
+    assert!(only(&with(&kari.replace("Kari Nordmann", " "))).contains("operator[0].name: is no name"));
+    assert!(only(&with(&kari.replace("auditor", "audit"))).contains("\"audit\" is unknown, did you mean \"auditor\"?"));
+    assert!(
+        only(&with(&kari.replace("uid = 1001\n", ""))).contains("operator[0].uid: is missing, and so is any other")
+    );
+    assert!(only(&with(&format!("{kari}accounts = [\"acne\"]\n"))).contains("did you mean \"acme\"?"));
+    assert!(only(&with(&format!("{kari}accounts = []\n"))).contains("operator[0].accounts: is empty"));
+    assert!(only(&with(&format!("{kari}password_hash = \"secret\"\n"))).contains("operator[0].password_hash"));
+    assert!(only(&with(&format!("{kari}certificate = \"sha256:12\"\n"))).contains("is no fingerprint"));
+    let twice = refusal(&with(&format!("{kari}[[operator]]\n{}", kari.to_lowercase())));
+    assert_eq!(twice.len(), 2, "{twice:#?}");
+    assert!(twice[0].contains("operator[1].name: is that of operator[0] too"), "{twice:#?}");
+    assert!(twice[1].contains("operator[1].uid: is that of operator[0] too"), "{twice:#?}");
+    let fingerprint =
+        format!("name = \"Ola\"\nrole = \"viewer\"\ncertificate = \"sha256:{}\"\n", "Ab:".repeat(31) + "ab");
+    let found = warnings(&with(&fingerprint));
+    assert!(found.len() == 1 && found[0].contains("operator[0].certificate"), "{found:?}");
+    assert_eq!(parse(&with(&fingerprint)).expect("good").operators[0].certificate, Some([0xab; 32]));
+    let root = warnings(&with(&kari.replace("1001", "0")));
+    assert!(root.len() == 1 && root[0].contains("0 is root"), "{root:?}");
+}
+
+#[test]
+fn the_records_are_beside_the_store_unless_said_otherwise() {
+    let with = |lines: &str| whole(&["[store]\npath = \"state\"\n", lines, ACCOUNT, CARRIER, ROUTE]);
+    let config = parse(&with(LISTEN)).expect("good");
+    assert_eq!(config.listen.control, Path::new("state/control.sock"));
+    assert_eq!(config.audit.path, Path::new("state/audit"));
+    assert_eq!(config.audit.key, Path::new("state/audit/audit.key"));
+    assert_eq!(config.audit.activity, Path::new("state/activity"));
+    assert_eq!(config.policy.retention.audit_log.as_secs(), 730 * 86_400);
+    let text = format!(
+        "{LISTEN}control = \"c\"\n[audit]\npath = \"a\"\nkey = \"k\"\n[retention]\naudit = \"1d\"\nactivity = \"2d\"\n"
+    );
+    let config = parse(&with(&text)).expect("good");
+    assert_eq!((config.listen.control.as_path(), config.audit.key.as_path()), (Path::new("c"), Path::new("k")));
+    assert_eq!(config.policy.retention.activity_log.as_secs(), 2 * 86_400);
+    let long = format!("{LISTEN}control = \"/{}\"\n", "x".repeat(107));
+    assert!(only(&with(&long)).contains("listen.control: is no path a socket can have"));
+    assert!(only(&with(&format!("{LISTEN}[retention]\naudit = \"1h\"\n"))).contains("retention.audit"));
 }
 
 #[test]

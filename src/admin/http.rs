@@ -3,15 +3,15 @@
 //! Bounded: so many connections, so long for a head, so long for a connection. There is no password; the address decides
 //! who can reach it.
 
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use axum::Json;
-use axum::Router;
 use axum::extract::State;
 use axum::http::{StatusCode, header};
 use axum::response::{Html, IntoResponse, Response};
 use axum::routing::any;
+use axum::{Extension, Json, Router};
 use hyper::server::conn::http1;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::service::TowerToHyperService;
@@ -20,6 +20,7 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::Semaphore;
 
 use super::{Snapshot, Status, View, page};
+use crate::audit::{Actor, ActorKind, Draft, Outcome};
 use crate::metrics;
 
 const CONNECTIONS_MAX: usize = 64;
@@ -39,15 +40,15 @@ pub async fn serve(listener: TcpListener, status: Status) {
     let router = router(status);
     loop {
         let Ok(permit) = Arc::clone(&room).acquire_owned().await else { return };
-        let stream = match listener.accept().await {
-            Ok((stream, _)) => stream,
+        let (stream, peer) = match listener.accept().await {
+            Ok(accepted) => accepted,
             Err(error) => {
                 tracing::warn!(%error, "the admin listener cannot accept a connection");
                 tokio::time::sleep(ACCEPT_PAUSE).await;
                 continue;
             }
         };
-        let router = router.clone();
+        let router = router.clone().layer(Extension(Origin(peer.ip())));
         tokio::spawn(async move {
             if tokio::time::timeout(CONNECTION_TIMEOUT, converse(stream, router)).await.is_err() {
                 tracing::debug!("an admin connection was closed because of its age");
@@ -77,13 +78,22 @@ fn router(status: Status) -> Router {
         .route("/healthz", any(alive))
         .route("/readyz", any(ready))
         .fallback(unknown)
-        .layer(axum::middleware::from_fn(guard))
+        .layer(axum::middleware::from_fn_with_state(status.clone(), guard))
         .with_state(status)
 }
 
-/// Lets only reading through, and tells browsers to load and keep nothing.
-async fn guard(request: axum::extract::Request, next: axum::middleware::Next) -> Response {
+/// Where a request came from.
+#[derive(Clone, Copy)]
+struct Origin(IpAddr);
+
+/// Lets only reading through, records what is no reading of a page there is, and tells browsers to load and keep nothing.
+async fn guard(
+    State(status): State<Status>,
+    request: axum::extract::Request,
+    next: axum::middleware::Next,
+) -> Response {
     use axum::http::{HeaderValue, Method};
+    let origin = request.extensions().get::<Origin>().map_or_else(String::new, |origin| origin.0.to_string());
     let is_reading = matches!(*request.method(), Method::GET | Method::HEAD);
     let mut response = match is_reading {
         true => next.run(request).await,
@@ -91,6 +101,18 @@ async fn guard(request: axum::extract::Request, next: axum::middleware::Next) ->
             (StatusCode::METHOD_NOT_ALLOWED, [(header::ALLOW, "GET, HEAD")], "only GET and HEAD\n").into_response()
         }
     };
+    if let (StatusCode::METHOD_NOT_ALLOWED | StatusCode::NOT_FOUND, Some(recorder)) =
+        (response.status(), status.recorder())
+    {
+        // The path is not recorded: strangers write it, and may write anything.
+        recorder.note(Draft {
+            actor: Actor { kind: ActorKind::Stranger, name: String::new(), origin },
+            action: "http.refused".to_owned(),
+            reason: response.status().to_string(),
+            outcome: Outcome::Denied,
+            ..Draft::default()
+        });
+    }
     let headers = response.headers_mut();
     headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
     headers.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
@@ -132,7 +154,7 @@ async fn ready(State(status): State<Status>) -> (StatusCode, Json<serde_json::Va
     let readiness = status.readiness();
     let is_ready = readiness.is_ready();
     let code = if is_ready { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
-    (code, Json(json!({ "ready": is_ready, "checks": *readiness })))
+    (code, Json(json!({ "ready": is_ready, "checks": *readiness, "audit": status.audit() })))
 }
 
 async fn unknown() -> (StatusCode, String) {

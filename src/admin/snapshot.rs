@@ -25,6 +25,8 @@ pub struct Snapshot {
     pub links: LinkRow,
     /// Disk.
     pub store: StoreRow,
+    /// The record of who did what.
+    pub audit: AuditRow,
     /// Sums and rates; filled in by [`super::Status::publish`].
     pub totals: Totals,
 }
@@ -167,6 +169,21 @@ pub struct StoreRow {
     pub flush_us: Histogram,
     /// Records forgotten because their time was over, by retention class.
     pub swept: Vec<Count>,
+}
+
+/// The record of who did what.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct AuditRow {
+    /// Entries written.
+    pub entries: u64,
+    /// Events that could not be recorded.
+    pub lost: u64,
+    /// Whether it cannot be written.
+    pub failing: bool,
+    /// How long the oldest entry without a signed head has waited for one, milliseconds.
+    pub head_age_ms: u64,
+    /// Lines of the activity log that were not written.
+    pub activity_lost: u64,
 }
 
 /// Sums over all accounts, and rates since the snapshot before.

@@ -3,8 +3,8 @@
 //!
 //! Asks nothing of the core: whoever runs it publishes, and the pages read the last value.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use arc_swap::ArcSwap;
@@ -12,6 +12,7 @@ use serde::Serialize;
 
 use super::View;
 use super::snapshot::{Count, Snapshot, Totals};
+use crate::audit::Recorder;
 use crate::clock::{Clock, Mono};
 use crate::metrics::Exporter;
 
@@ -31,6 +32,8 @@ struct Shared {
     /// When a loop last showed that it turns, [`Mono`].
     beat: AtomicU64,
     silence_max: Duration,
+    /// Where strangers' requests are recorded; none in tests of the pages.
+    recorder: OnceLock<Recorder>,
 }
 
 /// What has to be true before traffic should be sent here.
@@ -101,7 +104,35 @@ impl Status {
         };
         let beat = AtomicU64::new(clock.now().mono.0);
         let (snapshot, readiness) = (ArcSwap::default(), ArcSwap::from_pointee(readiness));
-        Self(Arc::new(Shared { clock, snapshot, readiness, exporter: Exporter::new(), beat, silence_max }))
+        Self(Arc::new(Shared {
+            clock,
+            snapshot,
+            readiness,
+            exporter: Exporter::new(),
+            beat,
+            silence_max,
+            recorder: OnceLock::new(),
+        }))
+    }
+
+    /// From now on, requests that are no plain reading are recorded here. Said once; a second time changes nothing.
+    pub fn record_with(&self, recorder: Recorder) {
+        // The first one stays.
+        let _second = self.0.recorder.set(recorder);
+    }
+
+    /// Where requests are recorded.
+    pub(super) fn recorder(&self) -> Option<&Recorder> {
+        self.0.recorder.get()
+    }
+
+    /// Whether the audit log can be written. No condition of readiness: traffic goes on without it.
+    #[must_use]
+    pub fn audit(&self) -> Check {
+        match self.0.recorder.get().and_then(|recorder| recorder.figures().failing) {
+            None => Check::pass("takes entries"),
+            Some(why) => Check::fail(why),
+        }
     }
 
     /// All metrics at this moment, in the text format of Prometheus.

@@ -2,7 +2,9 @@
 //!
 //! A number or a text is shown only where the user gave it (`explain`, `decode`); a password never.
 
+mod audit;
 mod check;
+mod control;
 mod decode;
 mod explain;
 mod logging;
@@ -40,6 +42,10 @@ Examples:
       which country, route, rates and carriers a message would meet
   smppgate report processing --config gate.toml
       the record of processing (GDPR Art. 30) and the list of sub-processors
+  smppgate binds --config gate.toml
+      ask the running process which clients are bound
+  smppgate audit verify --config gate.toml
+      check that nobody changed the record of who did what
   smppgate decode 00000010000000150000000000000001
       a PDU in words
 
@@ -66,6 +72,23 @@ enum Command {
     Explain(explain::ExplainArgs),
     /// Reports about personal data, from the configuration
     Report(report::ReportArgs),
+    /// Show how the running process is doing
+    Status(control::StatusArgs),
+    /// List the binds of client systems
+    Binds(control::BindsArgs),
+    /// Close binds
+    Unbind(control::UnbindArgs),
+    /// Let the running process drain and stop
+    Drain(control::DrainArgs),
+    /// Disable or enable an account
+    #[command(subcommand)]
+    Account(control::AccountCommand),
+    /// Revoke or restore an operator
+    #[command(subcommand)]
+    Operator(control::OperatorCommand),
+    /// Verify or show the audit log
+    #[command(subcommand)]
+    Audit(audit::AuditCommand),
     /// Run a simulated carrier (SMSC)
     Carrier(Box<CarrierArgs>),
     /// Generate load and account for every answer and every receipt
@@ -109,14 +132,22 @@ impl Cli {
                 serve::sandbox()?;
             }
             Some(Command::Serve(args)) => {
-                let config = args.load()?;
+                let text = Config::read(&args.config)?;
+                let config = Config::parse(&args.config, &text)?;
                 self.log.install()?;
-                serve::serve(config)?;
+                serve::serve(config, &text)?;
             }
             Some(Command::Check(args)) => check::check(&args)?,
             Some(Command::Explain(args)) => explain::explain(&args)?,
             Some(Command::Report(args)) => report::report(&args)?,
             Some(Command::Decode(args)) => decode::decode(&args)?,
+            Some(Command::Status(args)) => control::status(args)?,
+            Some(Command::Binds(args)) => control::binds(args)?,
+            Some(Command::Unbind(args)) => control::unbind(args)?,
+            Some(Command::Drain(args)) => control::drain(args)?,
+            Some(Command::Account(command)) => control::account(command)?,
+            Some(Command::Operator(command)) => control::operator(command)?,
+            Some(Command::Audit(command)) => audit::audit(command)?,
             Some(Command::Carrier(args)) => carrier(*args)?,
             Some(Command::Load(args)) => return load(*args),
         }

@@ -6,7 +6,8 @@ use std::time::Duration;
 use tokio::sync::watch;
 use tokio::time::{MissedTickBehavior, interval};
 
-use crate::admin::{COMMIT_BOUNDS, Check, Count, DELAY_BOUNDS_US, Histogram, LinkRow, Snapshot, Status};
+use crate::admin::{AuditRow, COMMIT_BOUNDS, Check, Count, DELAY_BOUNDS_US, Histogram, LinkRow, Snapshot, Status};
+use crate::audit::{Activity, Recorder};
 use crate::clock::Clock;
 use crate::net::{Phase, Pulse, Watch};
 use crate::policy::{Class, Policy};
@@ -17,7 +18,13 @@ const EVERY: Duration = Duration::from_secs(1);
 
 /// Publishes until its task is dropped. Alive means that the server published: only its own pulse, its recovery and its
 /// start count, not that this task runs.
-pub(super) async fn publish(mut server: Watch, policy: Arc<Policy>, status: Status, clock: Clock) {
+pub(super) async fn publish(
+    mut server: Watch,
+    policy: Arc<Policy>,
+    status: Status,
+    clock: Clock,
+    (recorder, activity): (Recorder, Activity),
+) {
     let mut ticks = interval(EVERY);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
     loop {
@@ -36,7 +43,16 @@ pub(super) async fn publish(mut server: Watch, policy: Arc<Policy>, status: Stat
             if matches!(*server.phase.borrow(), Phase::Running) {
                 status.store(store);
             }
-            status.publish(snapshot(&pulse, &server, &policy, clock));
+            let mut snapshot = snapshot(&pulse, &server, &policy, clock);
+            let figures = recorder.figures();
+            snapshot.audit = AuditRow {
+                entries: figures.entries,
+                lost: figures.lost,
+                failing: figures.failing.is_some(),
+                head_age_ms: figures.head_age_ms,
+                activity_lost: activity.lost(),
+            };
+            status.publish(snapshot);
         }
     }
 }

@@ -11,17 +11,19 @@ use tokio::sync::watch;
 use super::Failure;
 use super::publish::publish;
 use crate::admin::{self, Status};
+use crate::audit::{self, Activity, Draft, Object, Recorder};
 use crate::clock::Clock;
 use crate::config::{Config, Listen};
-use crate::net::{self, Board, Phase};
+use crate::control::{Desk, Keeper, Operators, Socket};
+use crate::net::{self, Board, Listeners, Phase, Roster};
 use crate::sandbox::{CarrierArgs, spawn_carrier};
 
 /// Serves until told to stop.
-pub(super) fn serve(config: Config) -> Result<(), Failure> {
+pub(super) fn serve(config: Config, text: &str) -> Result<(), Failure> {
     for warning in &config.warnings {
         tracing::warn!("{warning}");
     }
-    runtime()?.block_on(run(config, None))
+    runtime()?.block_on(run(config, text, None))
 }
 
 /// Serves the sandbox with its simulated carrier, and says what to try.
@@ -37,7 +39,7 @@ pub(super) fn sandbox() -> Result<(), Failure> {
         });
         let carrier = carrier.map_err(|error| Failure::failed(error.to_string()))?;
         let greeting = greeting(&config);
-        let served = run(config, Some(greeting)).await;
+        let served = run(config, Config::SANDBOX, Some(greeting)).await;
         drop(stop);
         let _ = carrier.ended().await;
         served
@@ -69,8 +71,8 @@ fn greeting(config: &Config) -> String {
     )
 }
 
-/// Runs the server; `greeting` is printed once it serves.
-async fn run(config: Config, greeting: Option<String>) -> Result<(), Failure> {
+/// Runs the server with the configuration that `text` is; `greeting` is printed once it serves.
+async fn run(config: Config, text: &str, greeting: Option<String>) -> Result<(), Failure> {
     let clock = Clock::start();
     let status = Status::new(clock);
     let (stop, wish) = watch::channel(false);
@@ -81,18 +83,83 @@ async fn run(config: Config, greeting: Option<String>) -> Result<(), Failure> {
             .map_err(|error| Failure::failed(format!("listen.admin = \"{address}\": {error}")))?;
         tokio::spawn(admin::serve(listener, status.clone()));
     }
-    let (board, server) = Board::new();
-    tokio::spawn(announce(server.phase.clone(), config.listen, greeting));
-    tokio::spawn(publish(server, Arc::clone(&config.policy), status.clone(), clock));
+    // First of all what fails for reasons outside: then nothing was begun.
+    let listeners = Listeners::bind(&config).await.map_err(|error| Failure::failed(error.to_string()))?;
+    let keeper = Keeper::open(&config.store.path.join(STANDING));
+    let keeper = Arc::new(keeper.map_err(|fault| Failure::failed(format!("nothing is started: {fault}")))?);
+    let (recorder, activity) = records(&config, clock).map_err(|error| Failure::failed(error.to_string()))?;
+    status.record_with(recorder.clone());
+    remember(&recorder, started(text)).await;
+    let shut = keeper.standing().disabled_accounts.iter().cloned().collect::<Vec<_>>();
+    let (board, server) = Board::new(Roster::new(activity.clone(), recorder.clone(), shut));
+    let control = control(&config, &status, &server, &stop, (&keeper, &recorder), clock)?;
+    tokio::spawn(announce(server.phase.clone(), config.listen.clone(), greeting));
+    let records = (recorder.clone(), activity);
+    tokio::spawn(publish(server, Arc::clone(&config.policy), status.clone(), clock, records));
     // The one source of chance: a seed from the operating system.
     let seed = RandomState::new().hash_one(0u8);
-    let serving = net::serve(config, clock, seed, board, wish);
+    let serving = net::serve(config, listeners, clock, seed, board, wish);
     tokio::pin!(serving);
     let ended = tokio::select! {
-        ended = &mut serving => ended,
-        () = signals.obey(&status, &stop) => return Err(Failure::failed("stopped at once, at the second signal")),
+        ended = &mut serving => ended.map_err(|error| Failure::failed(error.to_string())),
+        () = signals.obey(&status, &stop) => Err(Failure::failed("stopped at once, at the second signal")),
     };
-    ended.map_err(|error| Failure::failed(error.to_string()))
+    control.abort();
+    // Its end removes the socket's file.
+    let _ended = control.await;
+    let how = ended.as_ref().map_or_else(|failure| failure.text.clone(), |()| "drained and flushed".to_owned());
+    remember(&recorder, Draft::system("process.stop", how)).await;
+    recorder.end().await;
+    ended
+}
+
+/// What outlives a restart beside the store: disabled accounts, revoked operators.
+const STANDING: &str = "standing.json";
+
+/// Audit log and activity log.
+fn records(config: &Config, clock: Clock) -> std::io::Result<(Recorder, Activity)> {
+    let (audit, retention) = (&config.audit, &config.policy.retention);
+    let settings = audit::Settings { path: audit.path.clone(), key: audit.key.clone(), keep: retention.audit_log };
+    let activity = Activity::start(audit.activity.clone(), retention.activity_log, clock)?;
+    Ok((Recorder::start(settings, clock)?, activity))
+}
+
+/// The start, and what is in force: the hash of the configuration, not what it says.
+fn started(text: &str) -> Draft {
+    let mut draft = Draft::system("process.start", format!("version {}", env!("CARGO_PKG_VERSION")));
+    draft.object = Object::new("configuration", format!("sha256:{}", audit::Hash::of_file(text.as_bytes())));
+    draft
+}
+
+/// Records what happens whether it can be recorded or not: a failure shows in metrics and readiness.
+async fn remember(recorder: &Recorder, draft: Draft) {
+    if let Err(unrecorded) = recorder.record(draft).await {
+        tracing::error!(%unrecorded, "not recorded");
+    }
+}
+
+/// Opens the control socket and serves it.
+fn control(
+    config: &Config,
+    status: &Status,
+    server: &net::Watch,
+    stop: &watch::Sender<bool>,
+    (keeper, recorder): (&Arc<Keeper>, &Recorder),
+    clock: Clock,
+) -> Result<tokio::task::JoinHandle<()>, Failure> {
+    let socket = Socket::open(&config.listen.control).map_err(|fault| Failure::failed(fault.to_string()))?;
+    let desk = Desk {
+        status: status.clone(),
+        roster: Arc::clone(&server.roster),
+        entrance: server.entrance.clone(),
+        stop: stop.clone(),
+        keeper: Arc::clone(keeper),
+        recorder: recorder.clone(),
+        operators: Operators::new(config.operators.clone(), socket.own_uid(), clock),
+        accounts: config.policy.accounts.iter().map(|account| account.system_id.clone()).collect(),
+        audit: config.audit.path.clone(),
+    };
+    Ok(tokio::spawn(socket.serve(Arc::new(desk))))
 }
 
 /// Says so once the server serves.

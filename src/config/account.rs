@@ -5,6 +5,7 @@ use std::collections::HashMap;
 use super::compile::{Desk, count};
 use super::cursor::{At, Place};
 use super::raw::RawAccount;
+use super::secret::Secret;
 use crate::policy::auth::PASSWORD_MAX;
 use crate::policy::{
     ACCOUNT_WINDOW, Account, AllowFrom, Carrier, Credentials, MAX_BINDS, Password, PasswordHash, Rate, TransferBasis,
@@ -95,20 +96,44 @@ pub(super) fn name(desk: &Desk<'_>, place: &Place, key: &str, name: &At<String>,
     }
 }
 
+/// The password in force, and the one that will replace it if there is one: both open.
 fn credentials(desk: &Desk<'_>, raw: &RawAccount) -> Option<Credentials> {
-    match (&raw.password, &raw.password_hash) {
+    let keys = ["password", "password_hash"];
+    if raw.password.is_none() && raw.password_hash.is_none() {
+        let expected = "password = \"…\" or password_hash = \"$argon2id$…\"";
+        desk.ledger.mistake(raw.place.at, &raw.place.key("password"), "is missing", expected);
+    }
+    let current = credential(desk, &raw.place, keys, raw.password.as_ref(), raw.password_hash.as_ref());
+    let keys = ["password_next", "password_hash_next"];
+    let (next, hash_next) = (raw.password_next.as_ref(), raw.password_hash_next.as_ref());
+    if next.is_none() && hash_next.is_none() {
+        return current;
+    }
+    if let (Some(next), Some(password)) = (next, &raw.password)
+        && next.value == password.value
+    {
+        desk.ledger.mistake(next.at, &raw.place.key("password_next"), "is the password in force", "a new one");
+    }
+    let next = credential(desk, &raw.place, keys, next, hash_next);
+    Some(Credentials::Either(Box::new([current?, next?])))
+}
+
+/// A password or a hash; `None` after a mistake, or when there is neither.
+fn credential(
+    desk: &Desk<'_>,
+    place: &Place,
+    [plain_key, hash_key]: [&str; 2],
+    plain: Option<&At<Secret>>,
+    hash: Option<&At<Secret>>,
+) -> Option<Credentials> {
+    match (plain, hash) {
         (Some(_), Some(hash)) => {
-            let key = raw.place.key("password_hash");
-            desk.ledger.mistake(hash.at, &key, "stands beside password", "one of the two");
+            desk.ledger.mistake(hash.at, &place.key(hash_key), format!("stands beside {plain_key}"), "one of the two");
             None
         }
-        (None, None) => {
-            let expected = "password = \"…\" or password_hash = \"$argon2id$…\"";
-            desk.ledger.mistake(raw.place.at, &raw.place.key("password"), "is missing", expected);
-            None
-        }
+        (None, None) => None,
         (Some(password), None) => {
-            let (text, key) = (password.value.reveal(), raw.place.key("password"));
+            let (text, key) = (password.value.reveal(), place.key(plain_key));
             if text.len() > PASSWORD_WIRE_MAX {
                 let what = format!("has {} octets, and SMPP 3.4 clients may send at most 8 of them", text.len());
                 desk.ledger.warning(password.at, &key, what, "at most 8, unless the client is known to send more");
@@ -122,13 +147,18 @@ fn credentials(desk: &Desk<'_>, raw: &RawAccount) -> Option<Credentials> {
                 }
             }
         }
-        (None, Some(hash)) => match hash.value.reveal().parse::<PasswordHash>() {
-            Ok(hash) => Some(Credentials::Argon2(Box::new(hash))),
-            Err(error) => {
-                desk.ledger.mistake(hash.at, &raw.place.key("password_hash"), error.to_string(), HASH_FORM);
-                None
-            }
-        },
+        (None, Some(hash)) => password_hash(desk, &place.key(hash_key), hash).map(Box::new).map(Credentials::Argon2),
+    }
+}
+
+/// An argon2id hash; `None` after a mistake.
+pub(super) fn password_hash(desk: &Desk<'_>, key: &str, hash: &At<Secret>) -> Option<PasswordHash> {
+    match hash.value.reveal().parse::<PasswordHash>() {
+        Ok(hash) => Some(hash),
+        Err(error) => {
+            desk.ledger.mistake(hash.at, key, error.to_string(), HASH_FORM);
+            None
+        }
     }
 }
 

@@ -8,9 +8,15 @@ use toml::de::DeTable;
 
 use super::cursor::At;
 use super::mistake::{Ledger, Mistakes, did_you_mean};
-use super::raw::{Raw, RawListen, RawSession, RawStore};
-use super::{Config, Durability, Limits, Listen, SessionTimers, StoreConfig, account, carrier, privacy, route, tls};
+use super::raw::{Raw, RawAudit, RawListen, RawSession, RawStore};
+use super::{
+    AuditConfig, Config, Durability, Limits, Listen, SessionTimers, StoreConfig, account, carrier, operator, privacy,
+    route, tls,
+};
 use crate::policy::{Carrier, Country, Decoy, Policy, Prefixes, Retention, Validity};
+
+/// Octets that the system has room for in the path of a socket, without the final NUL.
+const SOCKET_PATH_MAX: usize = 107;
 
 /// Where mistakes go, and what file names are relative to.
 pub(super) struct Desk<'a> {
@@ -43,15 +49,21 @@ impl Desk<'_> {
     /// `None` only after a mistake was recorded.
     fn config(&self, raw: &Raw) -> Option<Config> {
         let session = session(&raw.session);
-        let listen = self.listen(&raw.listen, raw.tls.is_some());
-        let tls = raw.tls.as_ref().and_then(|tls| tls::listener(self, tls));
         let store = self.store(&raw.store);
+        let listen = self.listen(&raw.listen, raw.tls.is_some(), &store);
+        let tls = raw.tls.as_ref().and_then(|tls| tls::listener(self, tls));
+        let audit = self.audit(&raw.audit, &store);
         let (carriers, dialled) = carrier::carriers(self, &raw.carriers, &session, &listen);
         let accounts = account::accounts(self, &raw.accounts, &carriers);
         let routes = route::routes(self, raw, &carriers, &accounts);
         let default = Retention::default();
-        let retention =
-            Retention { message: raw.retention.message.map_or(default.message, |message| message.value), ..default };
+        let retention = Retention {
+            message: raw.retention.message.map_or(default.message, |message| message.value),
+            activity_log: raw.retention.activity.map_or(default.activity_log, |activity| activity.value),
+            audit_log: raw.retention.audit.map_or(default.audit_log, |audit| audit.value),
+            ..default
+        };
+        let operators = operator::operators(self, &raw.operators, &accounts);
         let decoy = Decoy::of(accounts.iter().map(|account| &account.credentials));
         let policy = Policy {
             accounts,
@@ -77,12 +89,14 @@ impl Desk<'_> {
             privacy: privacy::privacy(raw),
             carriers: dialled,
             policy,
+            audit,
+            operators,
             warnings: Vec::new(),
             is_sandbox: false,
         })
     }
 
-    fn listen(&self, raw: &RawListen, has_tls: bool) -> Listen {
+    fn listen(&self, raw: &RawListen, has_tls: bool, store: &StoreConfig) -> Listen {
         let named = [("smpp", &raw.smpp), ("smpps", &raw.smpps), ("admin", &raw.admin)];
         let [smpp, smpps, admin] = named.map(|(key, text)| self.socket(&raw.place.key(key), text.as_ref()));
         if raw.smpp.is_none() && raw.smpps.is_none() {
@@ -110,7 +124,49 @@ impl Desk<'_> {
             let what = "can be reached from other machines, and asks for no password";
             self.ledger.warning(text.at, &raw.place.key("admin"), what, "a loopback address, or a firewall before it");
         }
-        Listen { smpp, smpps, admin }
+        Listen { smpp, smpps, admin, control: self.control(raw, store) }
+    }
+
+    /// The path of the control socket.
+    fn control(&self, raw: &RawListen, store: &StoreConfig) -> PathBuf {
+        let Some(text) = &raw.control else { return store.path.join("control.sock") };
+        let path = PathBuf::from(&text.value);
+        let key = raw.place.key("control");
+        if text.value.is_empty() || text.value.len() > SOCKET_PATH_MAX {
+            let expected = format!("a path of 1 to {SOCKET_PATH_MAX} octets");
+            self.ledger.mistake(text.at, &key, "is no path a socket can have", expected);
+        } else if path.is_dir() || path.is_file() {
+            let what = format!("\"{}\" is there and is no socket", text.value);
+            self.ledger.mistake(text.at, &key, what, "a path for a socket, such as \"/run/smppgate/control.sock\"");
+        }
+        path
+    }
+
+    /// Where audit and activity log are.
+    fn audit(&self, raw: &RawAudit, store: &StoreConfig) -> AuditConfig {
+        let path = raw.path.as_ref().map_or_else(
+            || store.path.join("audit"),
+            |path| {
+                let folder = PathBuf::from(&path.value);
+                if path.value.is_empty() || (folder.exists() && !folder.is_dir()) {
+                    let what = format!("\"{}\" is no folder", path.value);
+                    self.ledger.mistake(path.at, "audit.path", what, "a folder, which is made if it is missing");
+                }
+                folder
+            },
+        );
+        let key = raw.key.as_ref().map_or_else(
+            || path.join("audit.key"),
+            |key| {
+                let file = PathBuf::from(&key.value);
+                if key.value.is_empty() || file.is_dir() {
+                    let expected = "a file, which is made if it is missing";
+                    self.ledger.mistake(key.at, "audit.key", "is no file", expected);
+                }
+                file
+            },
+        );
+        AuditConfig { path, key, activity: store.path.join("activity") }
     }
 
     fn socket(&self, key: &str, text: Option<&At<String>>) -> Option<SocketAddr> {

@@ -8,6 +8,7 @@ mod carrier;
 mod compile;
 mod cursor;
 mod mistake;
+mod operator;
 mod privacy;
 mod raw;
 mod route;
@@ -23,7 +24,7 @@ pub use mistake::{Mistake, Mistakes};
 pub use privacy::{Controller, Privacy};
 pub use secret::Secret;
 
-use crate::policy::{Carrier, Policy};
+use crate::policy::{Carrier, Operator, Policy};
 
 /// The file that `serve`, `check` and `explain` read unless told otherwise.
 pub const DEFAULT_PATH: &str = "conf/smppgate.toml";
@@ -47,6 +48,10 @@ pub struct Config {
     pub carriers: Vec<CarrierConfig>,
     /// Everything that decides about messages: accounts, carriers, routes, retention.
     pub policy: Arc<Policy>,
+    /// Where it is recorded who did what.
+    pub audit: AuditConfig,
+    /// Who may look after the service; without any, the service's own user and root may.
+    pub operators: Vec<Operator>,
     /// What deserves attention in a configuration that is in use.
     pub warnings: Vec<Mistake>,
     /// Whether this is [`Config::sandbox`], whose carrier runs in the same process.
@@ -54,7 +59,7 @@ pub struct Config {
 }
 
 /// Where to listen. At least one of `smpp` and `smpps` is there.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Listen {
     /// SMPP in clear.
     pub smpp: Option<SocketAddr>,
@@ -62,6 +67,8 @@ pub struct Listen {
     pub smpps: Option<SocketAddr>,
     /// HTTP for operators.
     pub admin: Option<SocketAddr>,
+    /// The Unix socket that the commands for operators speak to.
+    pub control: PathBuf,
 }
 
 /// PEM files of the TLS listener; they were readable and fitted together when the configuration was read.
@@ -92,6 +99,17 @@ pub enum Durability {
     Flushed,
     /// The message is in the store's memory: a crash may lose what was acknowledged in the last half second.
     Buffered,
+}
+
+/// Where it is recorded who did what.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct AuditConfig {
+    /// The folder of the audit log.
+    pub path: PathBuf,
+    /// The key that signs it; made when missing.
+    pub key: PathBuf,
+    /// The folder of the activity log.
+    pub activity: PathBuf,
 }
 
 /// Timers of a session. SMPP 3.4 §7.2.
@@ -186,9 +204,16 @@ impl Config {
     /// # Errors
     /// Everything that is wrong with it; a file that cannot be read is one such mistake.
     pub fn load(path: &Path) -> Result<Self, Mistakes> {
-        match std::fs::read_to_string(path) {
-            Ok(text) => Self::parse(path, &text),
-            Err(error) => Err(Mistakes(vec![Mistake {
+        Self::parse(path, &Self::read(path)?)
+    }
+
+    /// The text of a file, as it is.
+    ///
+    /// # Errors
+    /// One mistake, when it cannot be read.
+    pub fn read(path: &Path) -> Result<String, Mistakes> {
+        std::fs::read_to_string(path).map_err(|error| {
+            Mistakes(vec![Mistake {
                 file: path.to_owned(),
                 line: 1,
                 column: 1,
@@ -196,8 +221,8 @@ impl Config {
                 what: format!("cannot be read: {error}"),
                 expected: "a configuration in TOML; conf/smppgate.toml in the source is a sample".to_owned(),
                 warning: false,
-            }])),
-        }
+            }])
+        })
     }
 
     /// Reads a text as if it were in the file `path`: file names in it are relative to that file's folder.
@@ -208,11 +233,13 @@ impl Config {
         compile::compile(path, text)
     }
 
+    /// The text of [`Self::sandbox`].
+    pub const SANDBOX: &str = include_str!("sandbox.toml");
+
     /// What runs without a configuration: SMPP, the admin pages and a simulated carrier, all on the loopback address.
     #[must_use]
     pub fn sandbox() -> Self {
-        let text = include_str!("sandbox.toml");
-        let config = Self::parse(Path::new("sandbox.toml"), text);
+        let config = Self::parse(Path::new("sandbox.toml"), Self::SANDBOX);
         Self { is_sandbox: true, ..config.expect("the built-in configuration is right, as its test shows") }
     }
 

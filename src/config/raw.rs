@@ -18,6 +18,8 @@ const YEARS_10: Duration = Duration::from_secs(3650 * 24 * 3600);
 
 const TIMEOUT: Span = Span { least: MOMENT, most: HOUR, zero: None };
 const INTERVAL: Span = Span { least: MOMENT, most: DAY, zero: Some("never") };
+/// Kept by the day, in files of a day.
+const KEPT_DAYS: Span = Span { least: DAY, most: YEARS_10, zero: None };
 const KEPT: Span = Span { least: Duration::from_secs(1), most: YEARS_10, zero: None };
 
 /// The whole file.
@@ -30,6 +32,8 @@ pub(super) struct Raw {
     pub(super) limits: RawLimits,
     pub(super) retention: RawRetention,
     pub(super) privacy: RawPrivacy,
+    pub(super) audit: RawAudit,
+    pub(super) operators: Vec<RawOperator>,
     pub(super) accounts: Vec<RawAccount>,
     pub(super) carriers: Vec<RawCarrier>,
     pub(super) routes: Vec<RawRoute>,
@@ -41,6 +45,7 @@ pub(super) struct RawListen {
     pub(super) smpp: Option<At<String>>,
     pub(super) smpps: Option<At<String>>,
     pub(super) admin: Option<At<String>>,
+    pub(super) control: Option<At<String>>,
 }
 
 #[derive(Debug)]
@@ -74,6 +79,25 @@ pub(super) struct RawLimits {
 #[derive(Debug)]
 pub(super) struct RawRetention {
     pub(super) message: Option<At<Duration>>,
+    pub(super) activity: Option<At<Duration>>,
+    pub(super) audit: Option<At<Duration>>,
+}
+
+#[derive(Debug)]
+pub(super) struct RawAudit {
+    pub(super) path: Option<At<String>>,
+    pub(super) key: Option<At<String>>,
+}
+
+#[derive(Debug)]
+pub(super) struct RawOperator {
+    pub(super) place: Place,
+    pub(super) name: Option<At<String>>,
+    pub(super) uid: Option<At<u64>>,
+    pub(super) password_hash: Option<At<Secret>>,
+    pub(super) certificate: Option<At<String>>,
+    pub(super) role: Option<At<String>>,
+    pub(super) accounts: Option<At<Vec<At<String>>>>,
 }
 
 #[derive(Debug)]
@@ -89,6 +113,8 @@ pub(super) struct RawAccount {
     pub(super) system_id: Option<At<String>>,
     pub(super) password: Option<At<Secret>>,
     pub(super) password_hash: Option<At<Secret>>,
+    pub(super) password_next: Option<At<Secret>>,
+    pub(super) password_hash_next: Option<At<Secret>>,
     pub(super) allow_from: Option<At<Vec<At<String>>>>,
     pub(super) max_binds: Option<At<u64>>,
     pub(super) window: Option<At<u64>>,
@@ -145,6 +171,8 @@ impl Raw {
             limits: RawLimits::read(top.table("limits")),
             retention: RawRetention::read(top.table("retention")),
             privacy: RawPrivacy::read(top.table("privacy")),
+            audit: RawAudit::read(top.table("audit")),
+            operators: top.tables("operator").into_iter().map(RawOperator::read).collect(),
             accounts: top.tables("account").into_iter().map(RawAccount::read).collect(),
             carriers: top.tables("carrier").into_iter().map(RawCarrier::read).collect(),
             routes: top.tables("route").into_iter().map(RawRoute::read).collect(),
@@ -161,6 +189,7 @@ impl RawListen {
             smpp: table.text("smpp"),
             smpps: table.text("smpps"),
             admin: table.text("admin"),
+            control: table.text("control"),
         };
         table.finish();
         raw
@@ -212,7 +241,35 @@ impl RawLimits {
 
 impl RawRetention {
     fn read(table: Cursor<'_>) -> Self {
-        let raw = Self { message: table.duration("message", &KEPT) };
+        let raw = Self {
+            message: table.duration("message", &KEPT),
+            activity: table.duration("activity", &KEPT_DAYS),
+            audit: table.duration("audit", &KEPT_DAYS),
+        };
+        table.finish();
+        raw
+    }
+}
+
+impl RawAudit {
+    fn read(table: Cursor<'_>) -> Self {
+        let raw = Self { path: table.text("path"), key: table.text("key") };
+        table.finish();
+        raw
+    }
+}
+
+impl RawOperator {
+    fn read(table: Cursor<'_>) -> Self {
+        let raw = Self {
+            place: table.place(),
+            name: table.needed_text("name", "the name of a person"),
+            uid: table.number("uid", 0, u64::from(u32::MAX) - 1),
+            password_hash: table.secret("password_hash"),
+            certificate: table.text("certificate"),
+            role: table.needed_text("role", "viewer, operator, privacy_officer or auditor"),
+            accounts: table.texts("accounts"),
+        };
         table.finish();
         raw
     }
@@ -233,6 +290,8 @@ impl RawAccount {
             system_id: table.needed_text("system_id", "the name the client binds with"),
             password: table.secret("password"),
             password_hash: table.secret("password_hash"),
+            password_next: table.secret("password_next"),
+            password_hash_next: table.secret("password_hash_next"),
             allow_from: table.texts("allow_from"),
             max_binds: table.number("max_binds", 1, 10_000),
             window: table.number("window", 1, 10_000),

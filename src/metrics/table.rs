@@ -388,6 +388,46 @@ pub const TABLE: &[Metric] = &[
         help: "How long the flush of a group commit took.",
         read: |view, samples| samples.histogram(&[], &view.snapshot.store.flush_us, 1e6),
     },
+    Metric {
+        name: "smppgate_audit_entries_total",
+        kind: Kind::Counter,
+        labels: &[],
+        unit: "entries",
+        help: "Entries written to the audit log.",
+        read: |view, samples| samples.count(&[], view.snapshot.audit.entries),
+    },
+    Metric {
+        name: "smppgate_audit_lost_total",
+        kind: Kind::Counter,
+        labels: &[],
+        unit: "events",
+        help: "Events that could not be recorded; what operators asked for was refused.",
+        read: |view, samples| samples.count(&[], view.snapshot.audit.lost),
+    },
+    Metric {
+        name: "smppgate_audit_failing",
+        kind: Kind::Gauge,
+        labels: &[],
+        unit: "0 or 1",
+        help: "Whether the audit log cannot be written; traffic goes on, what operators would change is refused.",
+        read: |view, samples| samples.count(&[], u64::from(view.snapshot.audit.failing)),
+    },
+    Metric {
+        name: "smppgate_audit_head_age_seconds",
+        kind: Kind::Gauge,
+        labels: &[],
+        unit: "seconds",
+        help: "How long the oldest audit entry without a signed head has waited for one; a minute is normal.",
+        read: |view, samples| samples.push(&[], view.snapshot.audit.head_age_ms as f64 / 1e3),
+    },
+    Metric {
+        name: "smppgate_activity_lost_total",
+        kind: Kind::Counter,
+        labels: &[],
+        unit: "lines",
+        help: "Lines of the activity log that were not written.",
+        read: |view, samples| samples.count(&[], view.snapshot.audit.activity_lost),
+    },
 ];
 
 fn by_side(samples: &mut Samples<'_>, client: &[Count], carrier: &[Count]) {

@@ -10,15 +10,18 @@ use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
 use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::sync::watch;
 use tokio::time::timeout;
 
 use super::credentials::{Entrance, Refusal};
 use super::crowd::{Place, Seat};
-use super::link::{Deciding, Greeter, Greeting, Introduction, Link, Verdict};
+use super::link::{Deciding, Greeter, Greeting, Introduction, Link, Surroundings, Verdict};
 use super::rim::Rim;
-use super::stop::StopWatch;
+use super::roster::{Presence, Roster, Row};
+use super::stop::{StopWatch, Wish};
 use super::tally::Tally;
 use crate::bridge::Input;
+use crate::clock::Clock;
 use crate::message::LinkId;
 use crate::pdu::{Bind, CommandId, CommandStatus, encode_header_only};
 use crate::session::{BindMode, CloseReason, Control, Event, Parcel, Role, Session, Settings};
@@ -30,6 +33,7 @@ pub struct Reception {
     entrance: Arc<Entrance>,
     settings: Settings,
     stop: StopWatch,
+    roster: Arc<Roster>,
 }
 
 impl Reception {
@@ -37,7 +41,19 @@ impl Reception {
     /// links unbind and others close.
     #[must_use]
     pub fn new(rim: Arc<Rim>, entrance: Arc<Entrance>, settings: Settings, stop: StopWatch) -> Arc<Self> {
-        Arc::new(Self { rim, entrance, settings, stop })
+        Self::attended(rim, entrance, settings, stop, Arc::default())
+    }
+
+    /// As [`Self::new`], with a roster that others see and ask.
+    #[must_use]
+    pub fn attended(
+        rim: Arc<Rim>,
+        entrance: Arc<Entrance>,
+        settings: Settings,
+        stop: StopWatch,
+        roster: Arc<Roster>,
+    ) -> Arc<Self> {
+        Arc::new(Self { rim, entrance, settings, stop, roster })
     }
 
     /// What is counted.
@@ -81,18 +97,25 @@ impl Reception {
             Err(_elapsed) => return self.rim.tally().close(Role::Smsc, CloseReason::SessionInit.label()),
         };
         let link = self.rim.number();
+        let mut presence = Presence::new(Arc::clone(&self.roster), link);
+        let (wish, own) = watch::channel(Wish::Stay);
         let session = Session::new(Role::Smsc, self.settings, accepted);
         let porter = Porter {
             link,
             peer,
+            clock: self.rim.clock(),
             entrance: Arc::clone(&self.entrance),
             patience: self.settings.init_timeout / 2,
             tally: Arc::clone(self.rim.tally()),
             place: Arc::clone(&place),
+            roster: Arc::clone(&self.roster),
+            wish,
         };
         let around = self.rim.surround(link, self.settings.response_timeout, self.stop.clone());
+        let around = Surroundings { own: Some(own), ..around };
         let ended = Link::new(stream, session, BytesMut::new(), Box::new(porter), around).run().await;
         let seconds = ended.introduced_us.unwrap_or_default() / 1_000_000;
+        presence.end = (ended.reason.label(), Some(seconds));
         tracing::debug!(%link, %peer, reason = %ended.reason, bound_seconds = seconds, "link of a client system ended");
     }
 }
@@ -101,11 +124,14 @@ impl Reception {
 struct Porter {
     link: LinkId,
     peer: IpAddr,
+    clock: Clock,
     entrance: Arc<Entrance>,
     /// How long a bind may be held back for earlier failures.
     patience: Duration,
     tally: Arc<Tally>,
     place: Arc<Place>,
+    roster: Arc<Roster>,
+    wish: watch::Sender<Wish>,
 }
 
 impl Greeter for Porter {
@@ -116,10 +142,13 @@ impl Greeter for Porter {
         let ask = Ask {
             link: self.link,
             peer: self.peer,
+            clock: self.clock,
             entrance: Arc::clone(&self.entrance),
             patience: self.patience,
             tally: Arc::clone(&self.tally),
             place: Arc::clone(&self.place),
+            roster: Arc::clone(&self.roster),
+            wish: self.wish.clone(),
             sequence,
             command,
             body,
@@ -133,10 +162,13 @@ impl Greeter for Porter {
 struct Ask {
     link: LinkId,
     peer: IpAddr,
+    clock: Clock,
     entrance: Arc<Entrance>,
     patience: Duration,
     tally: Arc<Tally>,
     place: Arc<Place>,
+    roster: Arc<Roster>,
+    wish: watch::Sender<Wish>,
     sequence: u32,
     command: CommandId,
     body: Vec<u8>,
@@ -154,24 +186,22 @@ impl Ask {
     }
 
     async fn admit(&self) -> Result<Introduction, CommandStatus> {
-        let refuse = |result: &'static str, status: CommandStatus| {
-            self.tally.bind(Role::Smsc, result);
-            tracing::info!(link = %self.link, peer = %self.peer, result, "bind refused");
-            status
-        };
         let mode = BindMode::asked_by(self.command);
-        let mode = mode.ok_or_else(|| refuse("mode", CommandStatus::ESME_RINVCMDID))?;
-        let bind = Bind::decode(&self.body).map_err(|malformed| refuse("malformed", malformed.status))?;
-        let admission = self.entrance.admit(&bind, self.peer, self.patience).await.map_err(|refusal| {
-            let status = match refusal {
-                // The same for a wrong password, an unknown name and a foreign address: nothing to learn by trying.
-                Refusal::Credentials | Refusal::Address => CommandStatus::ESME_RINVPASWD,
-                Refusal::TooSoon => CommandStatus::ESME_RBINDFAIL,
-            };
-            refuse(refusal.label(), status)
+        let mode = mode.ok_or_else(|| self.refuse("", "mode", CommandStatus::ESME_RINVCMDID))?;
+        let bind = Bind::decode(&self.body).map_err(|malformed| self.refuse("", "malformed", malformed.status))?;
+        let admitted = self.entrance.admit(&bind, self.peer, self.patience, &self.roster).await;
+        let admission = admitted.map_err(|refusal| {
+            let account = self.entrance.name_of(bind.system_id).unwrap_or_default();
+            self.refuse(&account, refusal.label(), status(refusal))
         })?;
+        let name = admission.name;
         if !self.place.settle() {
-            return Err(refuse("crowded", CommandStatus::ESME_RBINDFAIL));
+            return Err(self.refuse(&name, "crowded", CommandStatus::ESME_RBINDFAIL));
+        }
+        let since = self.clock.now().unix;
+        let row = Row { link: self.link, account: name.clone(), mode, peer: self.peer, since };
+        if self.roster.enter(row, self.wish.clone()).is_err() {
+            return Err(self.refuse(&name, Refusal::Disabled.label(), status(Refusal::Disabled)));
         }
         Ok(Introduction {
             input: Input::Bind {
@@ -185,5 +215,23 @@ impl Ask {
             window: admission.window,
             send_window: admission.window,
         })
+    }
+
+    /// Counts, tells and returns a refusal; `account` is empty when the name is none of ours.
+    fn refuse(&self, account: &str, result: &'static str, status: CommandStatus) -> CommandStatus {
+        self.tally.bind(Role::Smsc, result);
+        self.roster.refused(account, self.link, self.peer, result);
+        tracing::info!(link = %self.link, peer = %self.peer, result, "bind refused");
+        status
+    }
+}
+
+/// What the client is told.
+fn status(refusal: Refusal) -> CommandStatus {
+    match refusal {
+        // The same for a wrong password, an unknown name, a foreign address and a disabled account: nothing to learn by
+        // trying.
+        Refusal::Credentials | Refusal::Address | Refusal::Disabled => CommandStatus::ESME_RINVPASWD,
+        Refusal::TooSoon => CommandStatus::ESME_RBINDFAIL,
     }
 }

@@ -13,10 +13,11 @@ use arc_swap::ArcSwap;
 use tokio::sync::Semaphore;
 use tokio::time::sleep;
 
+use super::roster::Roster;
 use crate::clock::{Clock, Mono};
 use crate::message::AccountId;
 use crate::pdu::Bind;
-use crate::policy::{Attempt, Credentials, Damping, Policy};
+use crate::policy::{Attempt, Damping, Policy};
 
 /// Password hashes computed at the same time. More would let guessers take the machine.
 const HASHES_AT_ONCE: usize = 2;
@@ -38,7 +39,7 @@ impl Directory {
     /// The accounts of `policy`, with their numbers in the same order.
     #[must_use]
     pub fn new(policy: Arc<Policy>, numbers: Box<[AccountId]>) -> Self {
-        let hashed = policy.accounts.iter().any(|account| matches!(account.credentials, Credentials::Argon2(_)));
+        let hashed = policy.accounts.iter().any(|account| account.credentials.is_hashed());
         Self { policy, numbers, hashed }
     }
 }
@@ -56,9 +57,11 @@ pub struct Entrance {
 }
 
 /// An account whose credentials were right.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Admission {
     pub(super) account: AccountId,
+    /// Its `system_id`.
+    pub(super) name: String,
     /// Open requests that each of its binds may have.
     pub(super) window: u32,
 }
@@ -70,6 +73,8 @@ pub(super) enum Refusal {
     Credentials,
     /// The right password from a network that is not the account's.
     Address,
+    /// The right password of an account that is disabled.
+    Disabled,
     /// Too many failures before; nothing was checked.
     TooSoon,
 }
@@ -80,6 +85,7 @@ impl Refusal {
         match self {
             Self::Credentials => "credentials",
             Self::Address => "address",
+            Self::Disabled => "disabled",
             Self::TooSoon => "too_soon",
         }
     }
@@ -115,8 +121,14 @@ impl Entrance {
 
     /// Whether this bind may go to the bridge. Takes the time that earlier failures have earned, at most about
     /// `patience`; holds no thread meanwhile.
-    pub(super) async fn admit(&self, bind: &Bind<'_>, peer: IpAddr, patience: Duration) -> Result<Admission, Refusal> {
-        let attempt = Attempt::new(peer, self.keys[0].hash_one(bind.system_id));
+    pub(super) async fn admit(
+        &self,
+        bind: &Bind<'_>,
+        peer: IpAddr,
+        patience: Duration,
+        roster: &Roster,
+    ) -> Result<Admission, Refusal> {
+        let attempt = Attempt::new(peer, self.tag(bind.system_id));
         self.wait(attempt, patience).await?;
         let directory = self.directory.load_full();
         let open = self.authenticate(&directory, bind.system_id, bind.password.0).await;
@@ -128,7 +140,11 @@ impl Entrance {
         let result = match found {
             None => Err(Refusal::Credentials),
             Some((account, _)) if !account.allow_from.permits(peer) => Err(Refusal::Address),
-            Some((account, number)) => Ok(Admission { account: number, window: account.window }),
+            // Counts as a failure like a wrong password: what a guesser sees tells nothing.
+            Some((account, _)) if roster.is_shut(&account.system_id) => Err(Refusal::Disabled),
+            Some((account, number)) => {
+                Ok(Admission { account: number, name: account.system_id.clone(), window: account.window })
+            }
         };
         let mut damping = lock(&self.damping);
         match result {
@@ -136,6 +152,23 @@ impl Entrance {
             Err(_) => damping.failed(attempt, self.clock.now().mono),
         }
         result
+    }
+
+    /// The account of this name, if there is one: for records, which hold no names that strangers made up.
+    pub(super) fn name_of(&self, system_id: &[u8]) -> Option<String> {
+        let directory = self.directory.load();
+        let index = directory.policy.account(system_id)?;
+        directory.policy.accounts.get(usize::from(index)).map(|account| account.system_id.clone())
+    }
+
+    /// Forgets the failed binds of an account: what it did while it was disabled must not delay it.
+    pub fn forgive(&self, system_id: &str) {
+        let tag = self.tag(system_id.as_bytes());
+        lock(&self.damping).forget(tag);
+    }
+
+    fn tag(&self, system_id: &[u8]) -> u64 {
+        self.keys[0].hash_one(system_id)
     }
 
     /// Serves the time for earlier failures. Asked again after each wait: others may have failed meanwhile.

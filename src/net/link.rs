@@ -13,14 +13,14 @@ use std::time::Duration;
 
 use bytes::{Buf, Bytes, BytesMut};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite};
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, watch};
 
 use super::alarm::Alarm;
 use super::farewell::{failed, farewell};
 use super::inbox::{Inbox, Mail};
 use super::outgoing::Outgoing;
 use super::post::Post;
-use super::stop::{Stop, StopWatch};
+use super::stop::{Stop, StopWatch, Wish};
 use super::tally::Tally;
 use crate::bridge::Input;
 use crate::clock::{Clock, Mono};
@@ -106,6 +106,8 @@ pub(super) struct Surroundings {
     pub(super) clock: Clock,
     pub(super) inbox: Inbox,
     pub(super) stop: StopWatch,
+    /// What is wanted of this link alone, if anybody can ask.
+    pub(super) own: Option<watch::Receiver<Wish>>,
     pub(super) tally: Arc<Tally>,
     /// How long the socket may take nothing while there is something to write.
     pub(super) write_timeout: Duration,
@@ -180,7 +182,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Link<S> {
             introduced: None,
             undecided: false,
             alarm: Alarm::new(around.clock),
-            stop: Stop::new(around.stop),
+            stop: Stop::new(around.stop, around.own),
             tally: around.tally,
             link: around.link,
         }
@@ -197,6 +199,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Link<S> {
         let now = self.clock.now().mono;
         self.mailbox = None;
         self.deciding = None;
+        // Nobody can ask it for anything any more: so the roster knows that it is gone.
+        drop(self.stop);
         self.session.close(reason);
         self.session.finish(&mut self.events);
         self.tally.session(self.session.role(), reason, self.session.counters());
@@ -233,8 +237,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Link<S> {
     /// Each part once. Whether any of them opened the way for another.
     fn pass(&mut self, cx: &mut Context<'_>, now: Mono) -> Result<bool, CloseReason> {
         self.expire(now)?;
-        if self.stop.poll(cx) {
-            self.leave(now)?;
+        if let Some(wish) = self.stop.poll(cx) {
+            self.leave(wish, now)?;
         }
         let mut moved = self.drain_mailbox(cx, now)?;
         moved |= self.decide(cx, now);
@@ -277,9 +281,9 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Link<S> {
         self.alarm.poll(cx, next, now)
     }
 
-    /// The process stops: a bound link unbinds, another one closes.
-    fn leave(&mut self, now: Mono) -> Result<(), CloseReason> {
-        if self.greeter.is_some() {
+    /// The process stops, or an operator wants this link gone: a bound link unbinds, another one closes.
+    fn leave(&mut self, wish: Wish, now: Mono) -> Result<(), CloseReason> {
+        if self.greeter.is_some() || wish == Wish::Cut {
             return Err(CloseReason::Ordered);
         }
         self.session.unbind(now, self.outgoing.tail());

@@ -50,6 +50,7 @@ impl Rim {
             clock: self.clock,
             inbox: self.inbox.clone(),
             stop,
+            own: None,
             tally: Arc::clone(&self.tally),
             write_timeout,
         }

@@ -17,6 +17,7 @@ use super::inbox::{Inbox, Mail};
 use super::journal;
 use super::listen::listen;
 use super::rim::Rim;
+use super::roster::Roster;
 use super::tally::Tally;
 use super::tls::{Clear, OverTls, ServerTls, TlsError, TlsFiles};
 use crate::bridge::{Bridge, Input};
@@ -83,6 +84,10 @@ pub struct Watch {
     pub links: watch::Receiver<Option<Arc<Tally>>>,
     /// How the links of each carrier stand, in the order of the configuration.
     pub standings: watch::Receiver<Vec<Arc<Dial>>>,
+    /// The links of clients; may be asked to go.
+    pub roster: Arc<Roster>,
+    /// Where binds are checked; `None` until it runs.
+    pub entrance: watch::Receiver<Option<Arc<Entrance>>>,
 }
 
 /// The other ends of [`Watch`].
@@ -92,18 +97,28 @@ pub struct Board {
     pulse: watch::Sender<Arc<Pulse>>,
     links: watch::Sender<Option<Arc<Tally>>>,
     standings: watch::Sender<Vec<Arc<Dial>>>,
+    roster: Arc<Roster>,
+    entrance: watch::Sender<Option<Arc<Entrance>>>,
 }
 
 impl Board {
-    /// A board and the way to look at it.
+    /// A board with this roster, and the way to look at it.
     #[must_use]
-    pub fn new() -> (Self, Watch) {
+    pub fn new(roster: Arc<Roster>) -> (Self, Watch) {
         let (phase, phase_watch) = watch::channel(Phase::Opening);
         let (pulse, pulse_watch) = watch::channel(Arc::default());
         let (links, links_watch) = watch::channel(None);
         let (standings, standings_watch) = watch::channel(Vec::new());
-        let watch = Watch { phase: phase_watch, pulse: pulse_watch, links: links_watch, standings: standings_watch };
-        (Self { phase, pulse, links, standings }, watch)
+        let (entrance, entrance_watch) = watch::channel(None);
+        let watch = Watch {
+            phase: phase_watch,
+            pulse: pulse_watch,
+            links: links_watch,
+            standings: standings_watch,
+            roster: Arc::clone(&roster),
+            entrance: entrance_watch,
+        };
+        (Self { phase, pulse, links, standings, roster, entrance }, watch)
     }
 }
 
@@ -121,12 +136,12 @@ impl Watch {
 /// [`ServeError`] when it cannot start, or when a part of it ends that must not.
 pub async fn serve(
     config: Config,
+    listeners: Listeners,
     clock: Clock,
     seed: u64,
     board: Board,
     mut stop: watch::Receiver<bool>,
 ) -> Result<(), ServeError> {
-    let listeners = Listeners::bind(&config).await?;
     let tls = server_tls(&config)?;
     let (store, bridge, enrolled) = open(&config, clock, seed, &board.phase).await?;
     let durability = match config.store.durability {
@@ -144,7 +159,10 @@ pub async fn serve(
     let dials = start_carriers(&config, &enrolled, &rim, &links_stop, &mut tasks)?;
     board.standings.send_replace(dials);
     let directory = Directory::new(Arc::clone(&config.policy), enrolled.accounts.into());
-    let reception = Reception::new(rim, Entrance::new(clock, directory), session_settings(&config), links_stop.clone());
+    let entrance = Entrance::new(clock, directory);
+    board.entrance.send_replace(Some(Arc::clone(&entrance)));
+    let settings = session_settings(&config);
+    let reception = Reception::attended(rim, entrance, settings, links_stop.clone(), board.roster);
     let crowd = Crowd::new(CrowdLimits { links: config.limits.links as usize, ..CrowdLimits::default() });
     if let Some(listener) = listeners.smpp {
         tasks.spawn(listen(listener, None, Arc::clone(&reception), Arc::clone(&crowd)));
@@ -191,13 +209,19 @@ async fn drain(
     }
 }
 
-struct Listeners {
+/// The sockets that clients connect to.
+#[derive(Debug)]
+pub struct Listeners {
     smpp: Option<TcpListener>,
     smpps: Option<TcpListener>,
 }
 
 impl Listeners {
-    async fn bind(config: &Config) -> Result<Self, ServeError> {
+    /// Takes the addresses of the configuration; nobody is let in yet.
+    ///
+    /// # Errors
+    /// [`ServeError::Listen`].
+    pub async fn bind(config: &Config) -> Result<Self, ServeError> {
         let open = async |key: &'static str, address: Option<std::net::SocketAddr>| match address {
             Some(address) => match TcpListener::bind(address).await {
                 Ok(listener) => Ok(Some(listener)),

@@ -114,7 +114,7 @@ impl FromStr for PasswordHash {
 }
 
 impl PasswordHash {
-    fn matches(&self, offered: &[u8]) -> bool {
+    pub(super) fn matches(&self, offered: &[u8]) -> bool {
         offered.len() <= PASSWORD_MAX && Argon2::default().verify_password(offered, &self.0).is_ok()
     }
 
@@ -137,55 +137,94 @@ pub enum Credentials {
     Plain(Password),
     /// By a password of which only the hash is kept. Checking takes milliseconds and megabytes, on purpose.
     Argon2(Box<PasswordHash>),
+    /// By one of two, each [`Self::Plain`] or [`Self::Argon2`]: the old and the new one while a password is changed.
+    Either(Box<[Self; 2]>),
 }
 
 impl Credentials {
-    /// Whether `password` is the one. Plain passwords are compared in constant time.
+    /// Whether `password` is right. Plain passwords are compared in constant time.
     #[must_use]
     pub fn verify(&self, password: &[u8]) -> bool {
+        Decoy::of([]).verify(Some(self), password)
+    }
+
+    /// Whether checking computes a hash.
+    #[must_use]
+    pub fn is_hashed(&self) -> bool {
+        self.hashes().next().is_some()
+    }
+
+    fn parts(&self) -> &[Self] {
         match self {
-            Self::Plain(own) => own.matches(password),
-            Self::Argon2(hash) => hash.matches(password),
+            Self::Either(both) => both.as_slice(),
+            one => std::slice::from_ref(one),
         }
+    }
+
+    fn plain(&self) -> impl Iterator<Item = &Password> {
+        self.parts().iter().filter_map(|part| match part {
+            Self::Plain(own) => Some(own),
+            Self::Argon2(_) | Self::Either(_) => None,
+        })
+    }
+
+    fn hashes(&self) -> impl Iterator<Item = &PasswordHash> {
+        self.parts().iter().filter_map(|part| match part {
+            Self::Argon2(own) => Some(own.as_ref()),
+            Self::Plain(_) | Self::Either(_) => None,
+        })
     }
 }
 
+/// Passwords an account can have at once.
+const PARTS: usize = 2;
+
 /// Work done in place of a check that cannot be made, so that time does not tell which names exist.
 ///
-/// A bind costs one plain comparison, and one hash if any account uses hashes. For accounts with hashes of different
-/// cost the time may still tell them apart.
+/// A bind costs two plain comparisons, and as many hashes as the account with the most has. For accounts with hashes of
+/// different cost the time may still tell them apart.
 #[derive(Clone, Debug)]
 pub struct Decoy {
     plain: Password,
-    hash: Option<PasswordHash>,
+    /// By the number of the hash within its account.
+    hashes: [Option<PasswordHash>; PARTS],
 }
 
 impl Decoy {
     /// The decoy for these credentials: as costly as the costliest of them.
     #[must_use]
     pub fn of<'a>(credentials: impl IntoIterator<Item = &'a Credentials>) -> Self {
-        let hashes = credentials.into_iter().filter_map(|credentials| match credentials {
-            Credentials::Plain(_) => None,
-            Credentials::Argon2(hash) => Some(hash.as_ref()),
-        });
-        let plain = Password { octets: [0; PASSWORD_MAX], length: 0 };
-        Self { plain, hash: hashes.max_by_key(|hash| hash.cost_kib()).cloned() }
+        let mut hashes = [None, None];
+        for own in credentials {
+            for (slot, hash) in hashes.iter_mut().zip(own.hashes()) {
+                if slot.as_ref().is_none_or(|costly: &PasswordHash| costly.cost_kib() < hash.cost_kib()) {
+                    *slot = Some(hash.clone());
+                }
+            }
+        }
+        Self { plain: Password { octets: [0; PASSWORD_MAX], length: 0 }, hashes }
     }
 
-    /// Whether `password` opens `credentials`; never for `None`, an unknown name, at the same cost.
+    /// Whether `password` opens `credentials`; never for `None`, an unknown name, at the same cost. Does not stop at the
+    /// first password that fits, for the same reason.
     #[must_use]
     pub fn verify(&self, credentials: Option<&Credentials>, password: &[u8]) -> bool {
-        let plain = match credentials {
-            Some(Credentials::Plain(own)) => Some(own),
-            _ => None,
-        };
-        let plain_matches = plain.unwrap_or(&self.plain).matches(password) && plain.is_some();
-        let hash = match credentials {
-            Some(Credentials::Argon2(hash)) => Some(hash.as_ref()),
-            _ => None,
-        };
-        let hash_matches = hash.or(self.hash.as_ref()).is_some_and(|hash| hash.matches(password)) && hash.is_some();
-        plain_matches || hash_matches
+        let mut plain = credentials.into_iter().flat_map(Credentials::plain);
+        let mut hashes = credentials.into_iter().flat_map(Credentials::hashes);
+        let mut is_open = false;
+        for decoy in &self.hashes {
+            let own = plain.next();
+            is_open |= own.unwrap_or(&self.plain).matches(password) & own.is_some();
+            let own = hashes.next();
+            is_open |= own.or(decoy.as_ref()).is_some_and(|hash| hash.matches(password)) & own.is_some();
+        }
+        is_open
+    }
+
+    /// Hashes that each check computes.
+    #[must_use]
+    pub fn hashes(&self) -> usize {
+        self.hashes.iter().flatten().count()
     }
 }
 
@@ -292,6 +331,36 @@ mod tests {
                 assert_eq!(decoy.verify(Some(&hashed), password), password == b"secret");
             }
         }
+    }
+
+    #[test]
+    fn either_of_two_opens_and_every_check_computes_as_many_hashes() {
+        let other = "$argon2id$v=19$m=16,t=2,p=1$c2FsdHNhbHRzYWx0c2FsdA$fIbdC2xakJ6cNlONBQKde0ZQtJof49m9l+7mj3O30mA";
+        let costly = Credentials::Argon2(Box::new(other.parse().unwrap()));
+        let both = |one: Credentials, two: Credentials| Credentials::Either(Box::new([one, two]));
+        for (credentials, opens) in [
+            (both(plain("old"), plain("new")), &[&b"old"[..], b"new"][..]),
+            (both(plain("old"), hashed()), &[b"old", b"secret"]),
+            (both(hashed(), plain("new")), &[b"secret", b"new"]),
+            (both(costly.clone(), hashed()), &[b"secret"]),
+        ] {
+            for decoy in [Decoy::of([]), Decoy::of([&credentials]), Decoy::of([&costly, &credentials])] {
+                for password in [&b"old"[..], b"new", b"secret", b"", b"wrong"] {
+                    assert_eq!(
+                        decoy.verify(Some(&credentials), password),
+                        opens.contains(&password),
+                        "{credentials:?}"
+                    );
+                    assert!(!decoy.verify(None, password));
+                }
+            }
+        }
+        assert_eq!(Decoy::of([&plain("a"), &both(plain("b"), plain("c"))]).hashes(), 0);
+        assert_eq!(Decoy::of([&plain("a"), &both(plain("b"), hashed())]).hashes(), 1);
+        let decoy = Decoy::of([&hashed(), &both(costly.clone(), hashed()), &plain("x")]);
+        assert_eq!(decoy.hashes(), 2);
+        assert_eq!(decoy.hashes[0].as_ref().unwrap().cost_kib(), 32, "the costliest of the first ones");
+        assert!(both(plain("a"), hashed()).is_hashed() && !plain("a").is_hashed());
     }
 
     #[test]

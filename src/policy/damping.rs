@@ -76,6 +76,11 @@ impl Damping {
         self.entries.remove(&(attempt.peer, Some(attempt.account)));
     }
 
+    /// Forgets the failures at one account, from all peers.
+    pub fn forget(&mut self, account: u64) {
+        self.entries.retain(|(_, own), _| *own != Some(account));
+    }
+
     /// Entries kept, expired ones included until something needs their place.
     #[must_use]
     pub fn len(&self) -> usize {
@@ -169,6 +174,20 @@ mod tests {
         }
         damping.failed(guess, seconds(602));
         assert_eq!(damping.before(guess, seconds(602)), Some(Duration::from_secs(1)));
+    }
+
+    #[test]
+    fn an_account_is_forgiven_everywhere_and_others_are_not() {
+        let mut damping = Damping::default();
+        for peer in ["192.0.2.1", "192.0.2.2"] {
+            damping.failed(attempt(peer, 7), seconds(1));
+            damping.failed(attempt(peer, 8), seconds(1));
+        }
+        damping.forget(7);
+        for peer in ["192.0.2.1", "192.0.2.2"] {
+            assert_eq!(damping.before(attempt(peer, 7), seconds(1)), None);
+            assert!(damping.before(attempt(peer, 8), seconds(1)).is_some());
+        }
     }
 
     #[test]

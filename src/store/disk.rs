@@ -419,7 +419,7 @@ fn refuse_other_files(path: &Path) -> Result<(), Fault> {
     }
     for entry in entries {
         let name = entry.map_err(|error| io_fault(doing, &error))?.file_name();
-        let ours = [ARCHIVE, Witness::NAME, "lost+found"].iter().any(|known| name == *known);
+        let ours = [ARCHIVE, Witness::NAME, "lost+found"].iter().chain(BESIDE).any(|known| name == *known);
         if !ours && !name.as_encoded_bytes().starts_with(b".") {
             return Err(foreign("files that are not a store's"));
         }
@@ -437,6 +437,8 @@ fn io_fault(doing: &'static str, error: &io::Error) -> Fault {
 /// Folders of the two databases.
 const JOURNAL: &str = "journal";
 const ARCHIVE: &str = "archive";
+/// What the process keeps in the same directory, and may have made before the store.
+const BESIDE: &[&str] = &["audit", "activity", "control.sock", "standing.json"];
 
 /// Most groups of emptied slots whose space is given back at once: about 10 ms of work.
 const GIVE_BACK: usize = 64;

@@ -3,8 +3,9 @@
 use std::time::Duration;
 
 use smppgate::message::AccountId;
+use smppgate::net::Which;
 use smppgate::pdu::{CommandId, CommandStatus};
-use smppgate::policy::{AllowFrom, Credentials, Decoy, Policy};
+use smppgate::policy::{AllowFrom, Credentials, Decoy, Password, Policy};
 use smppgate::session::{Control, Parcel, Role};
 use tokio::time::Instant;
 
@@ -104,6 +105,88 @@ async fn a_hash_is_checked_and_a_new_configuration_forgets_what_was_right() {
     let mut peer = desk.connect();
     peer.send(&bind("acme", "secret", 1)).await;
     peer.expect(RESP, CommandStatus::ESME_RINVPASWD, 1).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn either_password_opens_while_one_replaces_the_other() {
+    let either = |policy: &mut Policy| {
+        let plain = Credentials::Plain(Password::new(b"old").unwrap());
+        let hash = Credentials::Argon2(Box::new(HASH.parse().unwrap()));
+        policy.accounts[0].credentials = Credentials::Either(Box::new([plain, hash]));
+        policy.decoy = Decoy::of(policy.accounts.iter().map(|account| &account.credentials));
+    };
+    let mut desk = Desk::with(16, either);
+    for password in ["old", "secret", "old"] {
+        let mut peer = desk.connect();
+        peer.send(&bind("acme", password, 1)).await;
+        let known = desk.opened().await;
+        desk.asked(&known).await;
+        drop(peer);
+        desk.closed(&known).await;
+    }
+    let mut peer = desk.connect();
+    peer.send(&bind("acme", "other", 1)).await;
+    peer.expect(RESP, CommandStatus::ESME_RINVPASWD, 1).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_disabled_account_looks_like_a_wrong_password_until_it_is_enabled() {
+    let mut desk = Desk::new();
+    desk.roster.shut("acme");
+    let mut seen = Vec::new();
+    for password in ["secret", "Secret"] {
+        let mut peer = desk.connect_from([192, 0, 2, seen.len() as u8 + 1].into());
+        let started = Instant::now();
+        peer.send(&bind("acme", password, 1)).await;
+        let (header, body) = peer.receive().await.unwrap();
+        peer.expect_end().await;
+        seen.push((header.status, body, started.elapsed()));
+    }
+    assert_eq!(seen[0], seen[1]);
+    desk.quiet(Duration::from_secs(1)).await;
+    assert_eq!(binds(&desk), [("credentials", 1), ("disabled", 1)]);
+    // Both failed in the same way: both wait the same time for their next try.
+    let mut waits = Vec::new();
+    for last in [1, 2] {
+        for _ in 0..2 {
+            let mut peer = desk.connect_from([192, 0, 2, last].into());
+            let started = Instant::now();
+            peer.send(&bind("acme", if last == 1 { "secret" } else { "Secret" }, 1)).await;
+            peer.receive().await.unwrap();
+            waits.push(started.elapsed());
+        }
+    }
+    assert_eq!(waits[..2], waits[2..]);
+    assert!(waits[1] > Duration::ZERO);
+    desk.roster.reopen("acme");
+    desk.entrance.forgive("acme");
+    let started = Instant::now();
+    let (_peer, _known) = desk.bound().await;
+    assert_eq!(started.elapsed(), Duration::ZERO, "what it tried meanwhile is forgiven");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_link_that_is_asked_to_go_unbinds_or_is_cut() {
+    let mut desk = Desk::new();
+    let (mut willing, first) = desk.bound().await;
+    let (mut stubborn, second) = desk.bound().await;
+    assert_eq!(desk.roster.list().iter().map(|row| row.link).collect::<Vec<_>>(), [first.link, second.link]);
+    assert_eq!(desk.roster.unbind(Which::Account("acme")), [first.link, second.link]);
+    let (asked, _) = willing.receive().await.unwrap();
+    assert_eq!(asked.id, CommandId::UNBIND);
+    willing.send(&pdu(CommandId::UNBIND_RESP, CommandStatus::ESME_ROK, asked.sequence, &[])).await;
+    willing.expect_end().await;
+    desk.closed(&first).await;
+    let (asked, _) = stubborn.receive().await.unwrap();
+    assert_eq!(asked.id, CommandId::UNBIND);
+    assert_eq!(desk.roster.cut(&[first.link, second.link]), 1);
+    let started = Instant::now();
+    stubborn.expect_end().await;
+    desk.closed(&second).await;
+    assert_eq!(started.elapsed(), Duration::ZERO);
+    drop((willing, stubborn));
+    desk.quiet(Duration::from_secs(10)).await;
+    assert_eq!(desk.roster.list(), []);
 }
 
 #[tokio::test(start_paused = true)]

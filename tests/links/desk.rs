@@ -10,7 +10,7 @@ use smppgate::bridge::Input;
 use smppgate::clock::Clock;
 use smppgate::config::Config;
 use smppgate::message::{AccountId, LinkId};
-use smppgate::net::{Crowd, CrowdLimits, Directory, Entrance, Inbox, Mail, Reception, Rim};
+use smppgate::net::{Crowd, CrowdLimits, Directory, Entrance, Inbox, Mail, Reception, Rim, Roster};
 use smppgate::pdu::{BindResp, CommandId, encode_header_only};
 use smppgate::policy::Policy;
 use smppgate::session::{BindMode, Control, Event, Parcel, Settings};
@@ -31,6 +31,7 @@ pub(crate) struct Desk {
     pub(crate) mail: mpsc::Receiver<Mail>,
     pub(crate) reception: Arc<Reception>,
     pub(crate) entrance: Arc<Entrance>,
+    pub(crate) roster: Arc<Roster>,
     pub(crate) crowd: Arc<Crowd>,
     pub(crate) stop: watch::Sender<bool>,
 }
@@ -60,8 +61,10 @@ impl Desk {
         let (stop, stopped) = watch::channel(false);
         let rim = Arc::new(Rim::new(clock, inbox.clone()));
         let entrance = Entrance::new(clock, Directory::new(Arc::new(policy), numbers));
-        let reception = Reception::new(Arc::clone(&rim), Arc::clone(&entrance), settings(), stopped);
-        Self { rim, inbox, mail, reception, entrance, crowd: Crowd::new(CrowdLimits::default()), stop }
+        let roster: Arc<Roster> = Arc::default();
+        let (own, by) = (Arc::clone(&roster), Arc::clone(&entrance));
+        let reception = Reception::attended(Arc::clone(&rim), by, settings(), stopped, own);
+        Self { rim, inbox, mail, reception, entrance, roster, crowd: Crowd::new(CrowdLimits::default()), stop }
     }
 
     /// A client system connects.

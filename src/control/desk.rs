@@ -1,0 +1,285 @@
+//! The one gate of all requests: right, record, then the work.
+//!
+//! Reads nothing from sockets. The work is done through the handles of the parts that know how: the roster closes links,
+//! the keeper remembers, the process's own wish to stop drains it.
+
+use std::net::IpAddr;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::{mpsc, watch};
+use tokio::time::{Instant, sleep};
+
+use super::operators::{Caller, Operators};
+use super::request::{Answer, Ask, BindRow, Request, StatusRow};
+use super::standing::Keeper;
+use crate::admin::Status;
+use crate::audit::folder::{Day, Folder};
+use crate::audit::{Actor, ActorKind, Draft, Outcome, Recorder, entry, reading};
+use crate::message::LinkId;
+use crate::net::{Entrance, Roster, Which, mode_name};
+
+/// How long a link may take to answer what is open and unbind. Beyond it is cut: what was asked is true within a second.
+const UNBIND_MAX: Duration = Duration::from_millis(700);
+/// How often it is looked whether links are gone.
+const LOOK_EVERY: Duration = Duration::from_millis(10);
+
+/// Everything that requests are carried out with.
+#[derive(Debug)]
+pub struct Desk {
+    /// Counters and readiness.
+    pub status: Status,
+    /// Links of clients.
+    pub roster: Arc<Roster>,
+    /// Where binds are checked; `None` until the server runs.
+    pub entrance: watch::Receiver<Option<Arc<Entrance>>>,
+    /// The process's wish to stop.
+    pub stop: watch::Sender<bool>,
+    /// Decisions that last.
+    pub keeper: Arc<Keeper>,
+    /// Where everything is recorded before it is done.
+    pub recorder: Recorder,
+    /// Who may ask.
+    pub operators: Operators,
+    /// The accounts that are configured.
+    pub accounts: Vec<String>,
+    /// The folder of the audit log.
+    pub audit: PathBuf,
+}
+
+impl Desk {
+    /// Handles one line of `caller`; rows go to `rows`, the last answer is returned.
+    pub async fn handle(&self, caller: &Caller, ask: &Ask, rows: &mpsc::Sender<Answer>) -> Answer {
+        let (request, action) = (&ask.request, ask.request.action());
+        let account = self.account_of(request);
+        let mut draft = Draft {
+            actor: actor(caller),
+            action: action.name().to_owned(),
+            object: request.object(),
+            account: account.clone().unwrap_or_default(),
+            instruction: ask.instruction.clone(),
+            reason: ask.reason.clone(),
+            outcome: Outcome::Allowed,
+        };
+        let right = caller.operator.may(action, account.as_deref()).map_err(|denied| denied.to_string());
+        if let Err(why) = right.and_then(|()| self.check(request)) {
+            draft.outcome = Outcome::Denied;
+            return match self.recorder.record(draft).await {
+                Ok(_) => Answer::Refused(why),
+                Err(unrecorded) => Answer::Refused(format!("{why}; {unrecorded}")),
+            };
+        }
+        if let Err(unrecorded) = self.recorder.record(draft.clone()).await
+            && !action.needs_no_record()
+        {
+            return Answer::Refused(format!("nothing was done: {unrecorded}"));
+        }
+        match self.carry_out(caller, request, rows).await {
+            Ok(said) => Answer::Done(said),
+            Err(why) => {
+                draft.outcome = Outcome::Failed;
+                // It is told to whoever asked, and counted as lost.
+                let _counted = self.recorder.record(draft).await;
+                Answer::Refused(why)
+            }
+        }
+    }
+
+    /// The account that a request is about, also when it names a link of it.
+    fn account_of(&self, request: &Request) -> Option<String> {
+        match request {
+            Request::UnbindLink { link } => self.roster.account_of(LinkId(*link)),
+            other => other.account().map(str::to_owned),
+        }
+    }
+
+    /// Whether what is named exists.
+    fn check(&self, request: &Request) -> Result<(), String> {
+        if let Some(account) = request.account()
+            && !self.accounts.iter().any(|own| own == account)
+        {
+            return Err(format!("no account \"{account}\""));
+        }
+        match request {
+            Request::UnbindLink { link } if self.roster.account_of(LinkId(*link)).is_none() => {
+                Err(format!("no bind has the number {link}"))
+            }
+            Request::OperatorRevoke { name } | Request::OperatorRestore { name } if !self.operators.knows(name) => {
+                Err(format!("no operator \"{name}\""))
+            }
+            Request::AuditShow { from, to, .. } => {
+                [from, to].into_iter().flatten().try_for_each(|day| self::day(day).map(|_| ()))
+            }
+            _ => Ok(()),
+        }
+    }
+
+    async fn carry_out(
+        &self,
+        caller: &Caller,
+        request: &Request,
+        rows: &mpsc::Sender<Answer>,
+    ) -> Result<String, String> {
+        match request {
+            Request::Status {} => Ok(self.show_status(caller, rows).await),
+            Request::Binds { account } => Ok(self.list_binds(caller, account.as_deref(), rows).await),
+            Request::UnbindAccount { account } => Ok(self.unbind(Which::Account(account)).await),
+            Request::UnbindLink { link } => Ok(self.unbind(Which::Link(LinkId(*link))).await),
+            Request::Drain {} => {
+                self.status.drain();
+                self.stop.send_replace(true);
+                Ok("draining; the process ends when everything is flushed".to_owned())
+            }
+            Request::AccountDisable { account } => self.disable(account).await,
+            Request::AccountEnable { account } => self.enable(account).await,
+            Request::OperatorRevoke { name } => {
+                let revoked = name.clone();
+                self.change(move |standing| _ = standing.revoked_operators.insert(revoked)).await?;
+                Ok(format!("operator \"{name}\" is revoked"))
+            }
+            Request::OperatorRestore { name } => {
+                let restored = name.clone();
+                self.change(move |standing| _ = standing.revoked_operators.remove(&restored)).await?;
+                Ok(format!("operator \"{name}\" may come back"))
+            }
+            Request::AuditShow { from, to, actor } => {
+                self.show_audit(from.as_deref(), to.as_deref(), actor.clone(), rows).await
+            }
+        }
+    }
+
+    async fn show_status(&self, caller: &Caller, rows: &mpsc::Sender<Answer>) -> String {
+        let (snapshot, readiness) = (self.status.snapshot(), self.status.readiness());
+        let mut snapshot = (*snapshot).clone();
+        if caller.operator.accounts.is_some() {
+            // Sums and carriers tell of other accounts' traffic.
+            snapshot.accounts.retain(|row| caller.operator.sees(&row.system_id));
+            (snapshot.carriers, snapshot.countries) = (Vec::new(), Vec::new());
+            (snapshot.totals, snapshot.store, snapshot.links) = Default::default();
+        }
+        let standing = self.keeper.standing();
+        let row = StatusRow {
+            version: env!("CARGO_PKG_VERSION").to_owned(),
+            ready: readiness.is_ready(),
+            checks: serde_json::to_value(&*readiness).unwrap_or_default(),
+            status: serde_json::to_value(&snapshot).unwrap_or_default(),
+            disabled: standing.disabled_accounts.iter().filter(|name| caller.operator.sees(name)).cloned().collect(),
+            audit_failing: self.recorder.figures().failing,
+        };
+        // Whoever asked may be gone.
+        let _gone = rows.send(Answer::row(&row)).await;
+        if row.ready { "ready" } else { "not ready" }.to_owned()
+    }
+
+    async fn list_binds(&self, caller: &Caller, account: Option<&str>, rows: &mpsc::Sender<Answer>) -> String {
+        let mut count = 0_u64;
+        let meant = |name: &str| caller.operator.sees(name) && account.is_none_or(|account| account == name);
+        for row in self.roster.list().into_iter().filter(|row| meant(&row.account)) {
+            let row = BindRow {
+                link: row.link.0,
+                account: row.account,
+                mode: mode_name(row.mode).to_owned(),
+                from: masked(row.peer),
+                since: entry::moment(row.since),
+            };
+            if rows.send(Answer::row(&row)).await.is_err() {
+                break;
+            }
+            count += 1;
+        }
+        binds(count)
+    }
+
+    /// Links get a moment to unbind in order; those that do not take it are cut.
+    async fn unbind(&self, which: Which<'_>) -> String {
+        let links = self.roster.unbind(which);
+        let deadline = Instant::now() + UNBIND_MAX;
+        while self.roster.count(&links) > 0 && Instant::now() < deadline {
+            sleep(LOOK_EVERY).await;
+        }
+        let cut = self.roster.cut(&links);
+        match cut {
+            0 => format!("{} closed", binds(links.len() as u64)),
+            cut => format!("{} closed, {cut} of them without an unbind", binds(links.len() as u64)),
+        }
+    }
+
+    async fn disable(&self, account: &str) -> Result<String, String> {
+        let disabled = account.to_owned();
+        self.change(move |standing| _ = standing.disabled_accounts.insert(disabled)).await?;
+        self.roster.shut(account);
+        let closed = self.unbind(Which::Account(account)).await;
+        Ok(format!("account {account} is disabled; {closed}"))
+    }
+
+    async fn enable(&self, account: &str) -> Result<String, String> {
+        let enabled = account.to_owned();
+        self.change(move |standing| _ = standing.disabled_accounts.remove(&enabled)).await?;
+        self.roster.reopen(account);
+        if let Some(entrance) = &*self.entrance.borrow() {
+            entrance.forgive(account);
+        }
+        Ok(format!("account {account} may bind"))
+    }
+
+    async fn change(&self, change: impl FnOnce(&mut super::Standing) + Send + 'static) -> Result<(), String> {
+        let keeper = Arc::clone(&self.keeper);
+        let changing = tokio::task::spawn_blocking(move || keeper.change(change));
+        let changed = changing.await.map_err(|_panicked| "not kept".to_owned())?;
+        changed.map_err(|fault| format!("not kept: {fault}"))
+    }
+
+    async fn show_audit(
+        &self,
+        from: Option<&str>,
+        to: Option<&str>,
+        actor: Option<String>,
+        rows: &mpsc::Sender<Answer>,
+    ) -> Result<String, String> {
+        let (from, to) = (from.map(day).transpose()?, to.map(day).transpose()?);
+        let (folder, rows) = (Folder::new(&self.audit), rows.clone());
+        let reading = tokio::task::spawn_blocking(move || {
+            let range = reading::Range { from, to };
+            reading::walk(&folder, None, range, None, |entry| {
+                if actor.as_ref().is_none_or(|actor| *actor == entry.said.actor.name) {
+                    // Whoever asked may be gone; the rest is read for nothing then.
+                    let _gone = rows.blocking_send(Answer::Row(entry.to_string().into()));
+                }
+            })
+        });
+        match reading.await {
+            Ok(Ok(walked)) => Ok(format!("{} entries read", walked.entries)),
+            Ok(Err(fault)) => Err(fault.to_string()),
+            Err(_panicked) => Err("reading failed".to_owned()),
+        }
+    }
+}
+
+/// The caller, for the record.
+#[must_use]
+pub fn actor(caller: &Caller) -> Actor {
+    Actor { kind: ActorKind::Operator, name: caller.operator.name.clone(), origin: caller.origin.clone() }
+}
+
+fn day(text: &str) -> Result<Day, String> {
+    Day::parse(text).ok_or_else(|| format!("\"{text}\" is no day; expected a date such as 2026-12-01"))
+}
+
+fn binds(count: u64) -> String {
+    if count == 1 { "1 bind".to_owned() } else { format!("{count} binds") }
+}
+
+/// The network of an address: of IPv4 without the last octet, of IPv6 the first half.
+fn masked(address: IpAddr) -> String {
+    match address.to_canonical() {
+        IpAddr::V4(v4) => {
+            let [a, b, c, _] = v4.octets();
+            format!("{a}.{b}.{c}.*")
+        }
+        IpAddr::V6(v6) => {
+            let [a, b, c, d, ..] = v6.segments();
+            format!("{a:x}:{b:x}:{c:x}:{d:x}::*")
+        }
+    }
+}

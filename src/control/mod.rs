@@ -1,0 +1,20 @@
+//! The control socket: how operators' commands reach the running process, and the one gate they all pass.
+//!
+//! A connection is one person's: by the Unix user at its other end, or by name and password. Each line is one [`Ask`];
+//! it is answered by any number of [`Answer::Row`]s and then by one [`Answer::Done`] or [`Answer::Refused`].
+//!
+//! Every [`Request`] names its [`crate::policy::Action`] and what it is about. [`Desk::handle`] does the rest in one
+//! place, in this order: may this person do this, to this account; is it recorded; only then is it carried out. What a
+//! new request needs is a variant, its action, its row in the table of roles, and its work.
+
+pub mod desk;
+pub mod operators;
+pub mod request;
+pub mod socket;
+pub mod standing;
+
+pub use desk::Desk;
+pub use operators::{Caller, Operators};
+pub use request::{Answer, Ask, BindRow, Login, Request, StatusRow};
+pub use socket::{Socket, SocketFault};
+pub use standing::{Keeper, Standing, StandingFault};

@@ -1,0 +1,170 @@
+//! Who is at the other end: from a Unix user, or a name and a password, to an operator.
+//!
+//! Without any `[[operator]]`, the service's own user and root are built-in privacy officers, named by their uid: a fresh
+//! installation and the sandbox can be used. With one, only configured persons can do anything.
+
+use std::net::{IpAddr, Ipv4Addr};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use tokio::sync::Semaphore;
+
+use super::request::Login;
+use crate::clock::Clock;
+use crate::policy::{Attempt, Damping, Operator, Role};
+
+/// A person on a connection.
+#[derive(Clone, Debug)]
+pub struct Caller {
+    /// Who.
+    pub operator: Arc<Operator>,
+    /// How it is known, for the record: `uid 1001`, or `uid 1001, password`.
+    pub origin: String,
+}
+
+/// Everybody who may look after the service.
+#[derive(Debug)]
+pub struct Operators {
+    configured: Vec<Arc<Operator>>,
+    /// The user that this process runs as.
+    own_uid: u32,
+    clock: Clock,
+    damping: Mutex<Damping>,
+    /// One at a time: guessers cannot take the machine.
+    hashing: Semaphore,
+}
+
+impl Operators {
+    /// The operators of a configuration; `own_uid` is the user that this process runs as.
+    #[must_use]
+    pub fn new(configured: Vec<Operator>, own_uid: u32, clock: Clock) -> Self {
+        let configured = configured.into_iter().map(Arc::new).collect();
+        Self { configured, own_uid, clock, damping: Mutex::default(), hashing: Semaphore::new(1) }
+    }
+
+    /// The person with this Unix user, if there is one.
+    #[must_use]
+    pub fn by_uid(&self, uid: u32) -> Option<Caller> {
+        let origin = format!("uid {uid}");
+        if let Some(operator) = self.configured.iter().find(|operator| operator.uid == Some(uid)) {
+            return Some(Caller { operator: Arc::clone(operator), origin });
+        }
+        if !self.configured.is_empty() || (uid != 0 && uid != self.own_uid) {
+            return None;
+        }
+        let operator = Operator {
+            name: origin.clone(),
+            uid: Some(uid),
+            password: None,
+            certificate: None,
+            role: Role::PrivacyOfficer,
+            accounts: None,
+        };
+        Some(Caller { operator: Arc::new(operator), origin })
+    }
+
+    /// The person with this name and password.
+    ///
+    /// # Errors
+    /// What to tell whoever asks: the same for an unknown name and a wrong password.
+    pub async fn by_password(&self, login: &Login, uid: u32) -> Result<Caller, String> {
+        let attempt = Attempt::new(IpAddr::V4(Ipv4Addr::LOCALHOST), tag(&login.name));
+        let now = self.clock.now().mono;
+        if let Some(wait) = self.damping().before(attempt, now) {
+            return Err(format!("too many failed logins: wait {} s", wait.as_secs() + 1));
+        }
+        let named = self.configured.iter().find(|operator| operator.name == login.name);
+        // An unknown name costs what a known one does.
+        let checked = named.or_else(|| self.configured.iter().find(|operator| operator.password.is_some())).cloned();
+        let password = login.password.clone();
+        let is_right = match (checked, self.hashing.acquire().await) {
+            (Some(checked), Ok(_permit)) => {
+                let checking = tokio::task::spawn_blocking(move || checked.verify(password.as_bytes()));
+                checking.await.unwrap_or(false)
+            }
+            _ => false,
+        };
+        match named.filter(|_| is_right) {
+            Some(operator) => {
+                self.damping().succeeded(attempt);
+                Ok(Caller { operator: Arc::clone(operator), origin: format!("uid {uid}, password") })
+            }
+            None => {
+                self.damping().failed(attempt, self.clock.now().mono);
+                Err("no such operator, or not that password".to_owned())
+            }
+        }
+    }
+
+    /// Whether this name can be revoked: a configured person, or a built-in one.
+    #[must_use]
+    pub fn knows(&self, name: &str) -> bool {
+        let is_built_in =
+            self.configured.is_empty() && [0, self.own_uid].iter().any(|uid| name == format!("uid {uid}"));
+        is_built_in || self.configured.iter().any(|operator| operator.name == name)
+    }
+
+    /// Whether others than the service's own user and root have to reach the socket.
+    #[must_use]
+    pub fn are_others(&self) -> bool {
+        self.configured.iter().any(|operator| operator.password.is_some() || operator.uid.is_some_and(|uid| uid != 0))
+    }
+
+    fn damping(&self) -> std::sync::MutexGuard<'_, Damping> {
+        // Entries are whole after every statement, so a panic elsewhere cannot have spoilt them.
+        self.damping.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Tells names apart for damping. Chosen names can collide, which only makes them wait together.
+fn tag(name: &str) -> u64 {
+    use std::hash::{BuildHasher as _, BuildHasherDefault};
+    BuildHasherDefault::<rustc_hash::FxHasher>::default().hash_one(name)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// argon2id of "secret" at the least cost.
+    const HASH: &str = "$argon2id$v=19$m=8,t=1,p=1$c2FsdHNhbHRzYWx0c2FsdA$fIbdC2xakJ6cNlONBQKde0ZQtJof49m9l+7mj3O30mA";
+
+    fn kari() -> Operator {
+        Operator {
+            name: "Kari".into(),
+            uid: Some(1001),
+            password: Some(HASH.parse().unwrap()),
+            certificate: None,
+            role: Role::Viewer,
+            accounts: None,
+        }
+    }
+
+    #[test]
+    fn built_in_operators_are_there_only_without_persons() {
+        let none = Operators::new(Vec::new(), 999, Clock::start());
+        for uid in [0, 999] {
+            let caller = none.by_uid(uid).unwrap();
+            assert_eq!((caller.operator.role, caller.origin), (Role::PrivacyOfficer, format!("uid {uid}")));
+            assert!(none.knows(&format!("uid {uid}")));
+        }
+        assert!(none.by_uid(1001).is_none() && !none.knows("Kari") && !none.are_others());
+        let one = Operators::new(vec![kari()], 999, Clock::start());
+        assert!(one.by_uid(0).is_none() && one.by_uid(999).is_none());
+        assert_eq!(one.by_uid(1001).unwrap().operator.name, "Kari");
+        assert!(one.knows("Kari") && !one.knows("uid 0") && one.are_others());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_password_opens_and_guessing_waits() {
+        let operators = Operators::new(vec![kari()], 999, Clock::start());
+        let login = |name: &str, password: &str| Login { name: name.into(), password: password.into() };
+        let caller = operators.by_password(&login("Kari", "secret"), 5).await.unwrap();
+        assert_eq!((caller.operator.name.as_str(), caller.origin.as_str()), ("Kari", "uid 5, password"));
+        let wrong = operators.by_password(&login("Kari", "guess"), 5).await.unwrap_err();
+        assert_eq!(operators.by_password(&login("Ola", "secret"), 5).await.unwrap_err(), wrong);
+        let waits = operators.by_password(&login("Kari", "secret"), 5).await.unwrap_err();
+        assert!(waits.contains("wait"), "{waits}");
+        tokio::time::sleep(std::time::Duration::from_secs(1)).await;
+        assert!(operators.by_password(&login("Kari", "secret"), 5).await.is_ok());
+    }
+}
