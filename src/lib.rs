@@ -37,6 +37,14 @@
 //! 9. `bridge/seal` moves settled messages into archive blocks that hold no text, keyed by the hour in which they may be
 //!    forgotten, and cuts the journal behind them. The sweep drops whole archive blocks.
 //!
+//! # What clients say about earlier messages
+//!
+//! `query_sm`, `cancel_sm` and `replace_sm` are laps like any other. What they need and is not at hand, a journal block or a
+//! look into the archive, is asked for through the outbox, and the request is made again when it has come; meanwhile
+//! it is one of a bounded list (`bridge/recall`). There is no table of addresses: a cancel or a replacement by
+//! addresses walks the book, some slots in each turn (`bridge/seek`). A cancelled message is an ordinary `Final`, and a
+//! replaced one a second accept record under the same id, so that recovery, sealing and the archive need no rule for either.
+//!
 //! # Rooms
 //!
 //! | room | duty | may use |

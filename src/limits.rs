@@ -36,6 +36,21 @@ pub const SILENCE_US: u64 = 3_000_000;
 /// Microseconds a silent carrier is left alone.
 pub const SUSPENDED_US: u64 = 30_000_000;
 
+/// Requests about earlier messages that may wait for a block, for the archive or for their turn to look through the book.
+pub const RECALLS_OPEN: usize = 64;
+
+/// Those among them of one account.
+pub const RECALLS_PER_ACCOUNT: usize = 16;
+
+/// Those among them that may look into the archive: each delays the next commit by a read.
+pub const LOOKUPS_OPEN: usize = 16;
+
+/// Slots of the book that are looked at in one turn for messages named by their addresses.
+pub const SEEK_SLOTS: usize = 4_096;
+
+/// Recipients of whom a client wants to hear when they are back; beyond, the oldest wish is forgotten.
+pub const ALERTS_WANTED: usize = 10_000;
+
 /// Most links open at a time; an index of 16 bits is stored per message.
 pub const LINKS_MAX: usize = 60_000;
 

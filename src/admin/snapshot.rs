@@ -46,6 +46,10 @@ pub struct AccountRow {
     pub accepted: u64,
     /// Requests refused, by reason.
     pub refused: Vec<Count>,
+    /// Messages it queried, cancelled or replaced, by operation.
+    pub managed: Vec<Count>,
+    /// Intermediate notifications and alerts, passed on or not.
+    pub notices: Vec<Count>,
     /// Accepted messages that reached a final state, by state.
     pub finals: States,
     /// Receipts it confirmed.

@@ -50,6 +50,8 @@ fn account(name: &str, own: &AccountTally, policy: &Policy) -> AccountRow {
         rate: limit(rules.and_then(|rules| rules.rate)),
         accepted: own.accepted,
         refused: Refusal::LABELS.iter().zip(own.refused).map(|(label, count)| Count::new(*label, count)).collect(),
+        managed: counts(&[("query", own.queried), ("cancel", own.cancelled), ("replace", own.replaced)]),
+        notices: counts(&[("passed", own.notices), ("dropped", own.notices_dropped)]),
         finals: States(own.finals),
         receipts_delivered: own.receipts_delivered,
         receipts_retried: own.receipts_retried,
@@ -85,6 +87,7 @@ fn carrier(name: &str, own: &CarrierTally, policy: &Policy) -> CarrierRow {
             ("early", own.receipts_early),
             ("converted", own.receipts_converted),
             ("mobile_originated", own.mo_refused),
+            ("alert_unasked", own.alerts_unasked),
         ]),
         forwarded_per_second: 0.0,
     }

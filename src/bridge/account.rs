@@ -4,12 +4,13 @@ use super::book::{List, NONE, Stage};
 use super::input::Outbox;
 use super::link::Side;
 use super::permit::Permits;
+use super::recall::shown;
 use super::submit::LEGACY_ID;
 use super::tally::AccountTally;
 use super::{Bridge, seconds};
 use crate::clock::{Now, Unix};
 use crate::limits;
-use crate::message::{AccountId, LinkId};
+use crate::message::{AccountId, LinkId, MessageState};
 use crate::pdu::{BindResp, CommandId, CommandStatus, ReceiptSm, Sm};
 use crate::policy::{Cell, Country, Policy, Rate, retry};
 use crate::session::{BindMode, Control, Request};
@@ -37,6 +38,15 @@ pub(super) struct AccountState {
     pub(super) owed: List,
     eager: bool,
     pub(super) tally: AccountTally,
+}
+
+/// What a client is told of a message.
+pub(super) struct Told {
+    pub(super) state: MessageState,
+    pub(super) error: u16,
+    pub(super) done: Unix,
+    /// 0x04 for a receipt, 0x20 for an intermediate notification.
+    pub(super) esm_class: u8,
 }
 
 /// A bind whose credentials are verified.
@@ -206,7 +216,7 @@ impl Bridge {
     }
 
     /// A receiver-capable bind with credit; binds take turns.
-    fn pick_receiver(&mut self, account: u16) -> Option<u16> {
+    pub(super) fn pick_receiver(&mut self, account: u16) -> Option<u16> {
         let state = &mut self.accounts[account as usize];
         for step in 1..=state.binds.len() {
             let at = (state.next_bind + step) % state.binds.len();
@@ -218,25 +228,31 @@ impl Bridge {
         None
     }
 
-    /// Encodes the receipt in the client's own addresses, swapped. SMPP 3.4 Appendix B.
     fn write_receipt(&mut self, slot: u32, link: u16, out: &mut Outbox) {
-        let token = self.book.token(slot);
+        let (token, entry) = (self.book.token(slot), &self.book.slots[slot]);
+        let done = Unix(u64::from(entry.done) * 1000);
+        let told = Told { state: entry.state, error: entry.error, done, esm_class: Sm::TYPE_RECEIPT };
+        self.tell(slot, link, token, &told, out);
+    }
+
+    /// Encodes how a message stands in the client's own addresses, swapped. SMPP 3.4 Appendix B.
+    pub(super) fn tell(&mut self, slot: u32, link: u16, token: u64, told: &Told, out: &mut Outbox) {
         let entry = &self.book.slots[slot];
         let Some(accept) = self.pages.accepted(entry.position) else { return };
         let Ok(sm) = Sm::decode(accept.body) else { return };
         let with_tlvs = matches!(self.links[link].side, Side::Account { tlvs: true, .. });
         let mut digits = [0; 20];
         let receipt = ReceiptSm {
-            id: entry.id.digits(entry.flags & LEGACY_ID != 0, &mut digits),
+            id: shown(entry).digits(entry.flags & LEGACY_ID != 0, &mut digits),
             source: sm.destination,
             destination: sm.source,
             submitted: accept.accepted,
-            done: Unix(u64::from(entry.done) * 1000),
-            state: entry.state as u8,
-            error: entry.error,
+            done: told.done,
+            state: told.state as u8,
+            error: told.error,
             network_error: None,
             with_tlvs,
-            esm_class: 0x04,
+            esm_class: told.esm_class,
         };
         let parcel = self.links.then(link, out);
         parcel.requests.push(Request { at: parcel.wire.len() as u32, token });
@@ -286,7 +302,10 @@ impl Bridge {
     }
 
     fn reclaim_receipt(&mut self, link: u16, token: u64) -> Option<u32> {
-        let slot = self.book.redeem(token)?;
+        let Some(slot) = self.book.redeem(token) else {
+            self.notice_answered(link, token);
+            return None;
+        };
         let entry = &self.book.slots[slot];
         if entry.stage != Stage::Delivering || entry.link != link {
             return None;

@@ -23,7 +23,7 @@ pub(super) const NO_INDEX: u16 = u16::MAX;
 pub(super) const SLOTS_MAX: usize = 1 << 31;
 
 /// Where a message is in its life. States only move down this list, except that a hand-out may be taken back.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Stage {
     /// In its lane, for a carrier.
     #[default]
@@ -142,6 +142,11 @@ impl Slots {
 
     pub(super) fn len(&self) -> usize {
         self.len
+    }
+
+    /// The slot of an index that may not be in use.
+    pub(super) fn at(&self, index: u32) -> Option<&Slot> {
+        self.entries.get(index as usize)
     }
 
     /// Every index ever used, free ones included (their id is 0).

@@ -2,10 +2,11 @@
 
 use bytes::Bytes;
 
+use super::lookup::Lookup;
 use crate::message::{AccountId, CarrierId, LinkId};
 use crate::pdu::CommandId;
 use crate::session::{BindMode, Event, Parcel};
-use crate::store::{ArchiveBlock, Block};
+use crate::store::{ArchiveBlock, ArchiveRecord, Block};
 
 /// One lap begins with one of these.
 #[derive(Debug)]
@@ -54,6 +55,13 @@ pub enum Input {
         number: u64,
         /// Its content.
         block: Option<Block>,
+    },
+    /// The answer to a lookup asked for in [`Outbox::lookups`].
+    Archived {
+        /// The lookup's.
+        ticket: u64,
+        /// What it found.
+        record: Option<Box<ArchiveRecord>>,
     },
     /// The store stopped or resumed taking commits. While it fails nothing new is accepted.
     StoreFailing(bool),
@@ -109,6 +117,8 @@ pub struct Outbox {
     pub then: Parcels,
     /// Blocks the bridge needs back from the store; each is answered by [`Input::Read`].
     pub reads: Vec<u64>,
+    /// Looks into the archive; each is answered by [`Input::Archived`].
+    pub lookups: Vec<Lookup>,
     /// Archive blocks of the open commit.
     pub archive: Vec<ArchiveBlock>,
     /// Journal blocks that the open commit makes superfluous.

@@ -1,15 +1,17 @@
 //! Lanes: where messages wait for a carrier. A lane belongs to one destination country and begins at one position of its
 //! route, so that a message refused by the first carrier goes on in the lane that begins at the second, and a slow
-//! country never stands in the way of another. Accounts that permit different carriers have lanes of their own.
+//! country never stands in the way of another. Accounts that permit different carriers have lanes of their own. Within a
+//! lane a higher priority goes first.
 
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
 
 use rustc_hash::FxHashMap;
 
-use super::book::{List, Slots};
+use super::book::{List, NONE, Slots};
 use super::carrier::CarrierState;
 use super::permit::Permits;
+use super::submit::PRIORITY_SHIFT;
 use super::tally::CountryTally;
 use crate::clock::Mono;
 use crate::message::{CarrierId, MessageState};
@@ -33,9 +35,36 @@ enum Doing {
 struct Lane {
     way: u16,
     from: u8,
-    list: List,
+    /// By priority; the highest goes first.
+    lists: [List; PRIORITIES],
+    /// Messages in all of them.
+    len: u32,
     current: Option<u16>,
     doing: Doing,
+}
+
+impl Lane {
+    fn new(way: u16, from: u8) -> Self {
+        let lists = [List::default(); PRIORITIES];
+        Self { way, from, lists, len: 0, current: None, doing: Doing::Idle }
+    }
+
+    /// The first message of the highest priority.
+    fn head(&self) -> u32 {
+        let ordinary = &self.lists[0];
+        if self.len == ordinary.len {
+            return ordinary.head;
+        }
+        self.lists.iter().rev().map(|list| list.head).find(|head| *head != NONE).unwrap_or(NONE)
+    }
+}
+
+/// The values of `priority_flag`. SMPP 3.4 §5.2.14.
+const PRIORITIES: usize = 4;
+
+/// Which of a lane's lists a message is in.
+fn priority(slots: &Slots, slot: u32) -> usize {
+    usize::from(slots[slot].flags >> PRIORITY_SHIFT)
 }
 
 /// The carriers of a country's route that some accounts permit, and the lanes before them.
@@ -129,8 +158,7 @@ impl Lanes {
     ) -> u16 {
         let (index, first_lane) = (self.ways.len() as u16, self.lanes.len() as u16);
         for from in 0..via.len().max(1) {
-            let mut lane =
-                Lane { way: index, from: from as u8, list: List::default(), current: None, doing: Doing::Idle };
+            let mut lane = Lane::new(index, from as u8);
             lane.current = choose(&via, lane.from, carriers);
             self.lanes.push(lane);
         }
@@ -194,9 +222,9 @@ impl Lanes {
         self.destination_mut(lane).tally.finals[state as usize] += 1;
     }
 
-    /// The first message of the lane, [`super::book::NONE`] when it is empty.
+    /// The message of the lane that goes next, [`super::book::NONE`] when it is empty.
     pub(super) fn head(&self, lane: u16) -> u32 {
-        self.lanes[lane as usize].list.head
+        self.lanes[lane as usize].head()
     }
 
     /// Whether a carrier of the lane takes messages now.
@@ -211,25 +239,31 @@ impl Lanes {
 
     pub(super) fn push_back(&mut self, slots: &mut Slots, carriers: &mut [CarrierState], lane: u16, slot: u32) {
         slots[slot].lane = lane;
-        self.lanes[lane as usize].list.push_back(slots, slot);
+        let entry = &mut self.lanes[lane as usize];
+        entry.lists[priority(slots, slot)].push_back(slots, slot);
+        entry.len += 1;
         self.ready(carriers, lane);
     }
 
     pub(super) fn push_front(&mut self, slots: &mut Slots, carriers: &mut [CarrierState], lane: u16, slot: u32) {
         slots[slot].lane = lane;
-        self.lanes[lane as usize].list.push_front(slots, slot);
+        let entry = &mut self.lanes[lane as usize];
+        entry.lists[priority(slots, slot)].push_front(slots, slot);
+        entry.len += 1;
         self.ready(carriers, lane);
     }
 
     pub(super) fn remove(&mut self, slots: &mut Slots, lane: u16, slot: u32) {
-        self.lanes[lane as usize].list.remove(slots, slot);
+        let entry = &mut self.lanes[lane as usize];
+        entry.lists[priority(slots, slot)].remove(slots, slot);
+        entry.len -= 1;
     }
 
     /// Puts an idle lane that has messages and a carrier into the carrier's queue.
     fn ready(&mut self, carriers: &mut [CarrierState], index: u16) {
         let lane = &mut self.lanes[index as usize];
         if lane.doing == Doing::Idle
-            && lane.list.len > 0
+            && lane.len > 0
             && let Some(current) = lane.current
         {
             lane.doing = Doing::Ready;
@@ -298,13 +332,13 @@ impl Lanes {
             let preferred = || self.ways[lane.way as usize].carriers.get(lane.from as usize).copied();
             lane.current.or_else(preferred) == Some(carrier)
         };
-        self.lanes.iter().filter(waits).map(|lane| u64::from(lane.list.len)).sum()
+        self.lanes.iter().filter(waits).map(|lane| u64::from(lane.len)).sum()
     }
 
     pub(super) fn tallies(&self) -> Vec<CountryTally> {
         let backlog = |destination: u16| {
             let leads_there = |lane: &&Lane| self.ways[lane.way as usize].destination == destination;
-            self.lanes.iter().filter(leads_there).map(|lane| u64::from(lane.list.len)).sum()
+            self.lanes.iter().filter(leads_there).map(|lane| u64::from(lane.len)).sum()
         };
         let with_backlog = |(index, destination): (usize, &Destination)| CountryTally {
             backlog: backlog(index as u16),

@@ -4,9 +4,11 @@
 //! should happen in the [`Outbox`]. Nothing here does I/O, reads a clock, spawns, locks or blocks: the whole core runs in
 //! virtual time under a seed.
 //!
-//! One file a duty: `submit` accepts or refuses, `carrier` hands out, `answer` takes carriers' answers, `receipt` finds the
-//! message of a receipt, `account` brings receipts to clients, `due` says when to look again, `seal` moves what is
-//! settled into the archive, `recover` rebuilds everything from the journal.
+//! One file a duty: `submit` accepts or refuses, `multi` does so for many recipients, `carrier` hands out, `answer` takes
+//! carriers' answers, `receipt` finds the message of a receipt, `notice` passes on what comes before it, `account` brings
+//! receipts to clients, `recall` takes requests about earlier messages (`manage` cancels and replaces, `seek` looks for
+//! them by address, `lookup` in the archive), `due` says when to look again, `seal` moves what is settled into the archive,
+//! `recover` rebuilds everything from the journal.
 
 mod account;
 mod answer;
@@ -16,21 +18,28 @@ mod due;
 mod input;
 mod lane;
 mod link;
+mod lookup;
+mod manage;
+mod multi;
+mod notice;
 mod pages;
 mod permit;
+mod recall;
 mod receipt;
 mod recover;
 mod refusal;
 mod seal;
+mod seek;
 mod submit;
 mod tally;
 
 use std::collections::VecDeque;
 
-use bytes::Bytes;
+use bytes::{Bytes, BytesMut};
 use rustc_hash::FxHashMap;
 
 pub use input::{Input, Outbox, Parcels};
+pub use lookup::Lookup;
 pub use pages::Room;
 pub use refusal::Refusal;
 pub use tally::{AccountTally, CarrierTally, CountryTally, Tally};
@@ -47,8 +56,10 @@ use carrier::CarrierState;
 use due::Wheel;
 use lane::Lanes;
 use link::{Links, Side};
+use notice::Notices;
 use pages::Pages;
 use permit::Permits;
+use recall::Recalls;
 use receipt::Parked;
 
 /// Slots the due wheel gives back in one turn, so that a mass expiry is spread over turns.
@@ -77,7 +88,11 @@ pub struct Bridge {
     /// Blocks asked for and not yet come.
     reading: FxHashMap<u64, Mono>,
     sealing: seal::Sealing,
+    recalls: Recalls,
+    notices: Notices,
     due: Vec<u32>,
+    /// Where a message is written that did not come as a `submit_sm`.
+    scratch: BytesMut,
 }
 
 impl Bridge {
@@ -109,7 +124,10 @@ impl Bridge {
             eager: VecDeque::new(),
             reading: FxHashMap::default(),
             sealing: seal::Sealing::default(),
+            recalls: Recalls::default(),
+            notices: Notices::default(),
             due: Vec::new(),
+            scratch: BytesMut::new(),
         }
     }
 
@@ -130,7 +148,8 @@ impl Bridge {
             }
             Input::CarrierBound { link, carrier, mode } => self.carrier_bound(link, carrier, mode, out),
             Input::Closed { link } => self.closed(link, now),
-            Input::Read { number, block } => self.read(number, block, now),
+            Input::Read { number, block } => self.read(number, block, now, out),
+            Input::Archived { ticket, record } => self.archived(ticket, record.as_deref(), out),
             Input::StoreFailing(failing) => self.store_failing = failing,
             Input::Stop => self.stop(out),
         }
@@ -140,6 +159,7 @@ impl Bridge {
     pub fn turn(&mut self, now: Now, out: &mut Outbox) {
         self.expire(now);
         self.parked.expire(now, &mut self.carriers);
+        self.seek(now, out);
         self.hand_out(now, out);
         self.deliver(now, out);
     }
@@ -147,6 +167,9 @@ impl Bridge {
     /// When [`Self::turn`] should be called although no input came.
     #[must_use]
     pub fn deadline(&self) -> Option<Mono> {
+        if self.recalls.wants_turn() {
+            return Some(Mono(0));
+        }
         let carriers = if self.stopping { None } else { self.carriers.iter().filter_map(CarrierState::wake).min() };
         [self.wheel.deadline(), carriers, self.lanes.deadline(), self.parked.deadline()].into_iter().flatten().min()
     }
@@ -220,6 +243,7 @@ impl Bridge {
             Side::Carrier { carrier } => self.carrier_closed(index, carrier, now),
         }
         self.links.remove(index);
+        self.recalls.forget(link);
     }
 
     fn stop(&mut self, out: &mut Outbox) {
@@ -229,7 +253,7 @@ impl Bridge {
         }
     }
 
-    fn read(&mut self, number: u64, block: Option<Block>, now: Now) {
+    fn read(&mut self, number: u64, block: Option<Block>, now: Now, out: &mut Outbox) {
         self.reading.remove(&number);
         match block {
             Some(block) => self.pages.keep(block),
@@ -239,6 +263,7 @@ impl Bridge {
         for account in 0..self.accounts.len() {
             self.make_eager(account as u16);
         }
+        self.block_came(number, now, out);
     }
 
     /// A block the store cannot give back: its messages can be neither sent nor reported nor archived, for the addresses
@@ -266,7 +291,12 @@ impl Bridge {
 
     /// Asks for a block and the ones behind it, each once.
     fn ask(&mut self, number: u64, now: Now, out: &mut Outbox) {
-        for number in number..number + limits::READ_AHEAD {
+        self.ask_for(number, limits::READ_AHEAD, now, out);
+    }
+
+    /// Asks for so many blocks from `number` on, each once.
+    fn ask_for(&mut self, number: u64, count: u64, now: Now, out: &mut Outbox) {
+        for number in number..number + count {
             let wanted = self.pages.is_closed(number) && !self.pages.has(number);
             if wanted && self.reading.len() < limits::READS_OPEN && !self.reading.contains_key(&number) {
                 self.reading.insert(number, now.mono);

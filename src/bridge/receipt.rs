@@ -12,7 +12,7 @@ use super::input::Outbox;
 use crate::clock::{Mono, Now};
 use crate::limits;
 use crate::message::{CarrierId, MessageState};
-use crate::pdu::{CommandId, CommandStatus, RECEIPT_SCRATCH, Receipt, Sm, encode_resp};
+use crate::pdu::{CommandId, CommandStatus, DataSm, RECEIPT_SCRATCH, Receipt, Sm, encode_resp};
 use crate::store::Write;
 
 /// A receipt that found no message yet.
@@ -147,15 +147,20 @@ impl Bridge {
         now: Now,
         out: &mut Outbox,
     ) {
+        if command == CommandId::ALERT_NOTIFICATION {
+            // There is no response to it.
+            return self.alert(carrier, body, out);
+        }
         let status = match command {
             CommandId::DELIVER_SM => match Sm::decode(body) {
-                Ok(sm) => match Receipt::read_with(&sm, &mut [0; RECEIPT_SCRATCH]) {
-                    Some(receipt) => self.receipt(carrier, &sm, &receipt, now),
-                    None => self.mobile_originated(carrier),
-                },
+                Ok(sm) => self.delivered(carrier, &sm, now, out),
                 Err(malformed) => malformed.status,
             },
-            CommandId::DATA_SM => self.mobile_originated(carrier),
+            CommandId::DATA_SM => match DataSm::decode(body).map(|data| data.to_sm()) {
+                Ok(Some(sm)) => self.delivered(carrier, &sm, now, out),
+                Ok(None) => self.mobile_originated(carrier),
+                Err(malformed) => malformed.status,
+            },
             _ => CommandStatus::ESME_RINVCMDID,
         };
         let parcel =
@@ -164,13 +169,28 @@ impl Bridge {
         parcel.answers += 1;
     }
 
+    /// What a carrier brings, whichever PDU it uses: a receipt, or something else.
+    fn delivered(&mut self, carrier: u16, sm: &Sm<'_>, now: Now, out: &mut Outbox) -> CommandStatus {
+        match Receipt::read_with(sm, &mut [0; RECEIPT_SCRATCH]) {
+            Some(receipt) => self.receipt(carrier, sm, &receipt, now, out),
+            None => self.mobile_originated(carrier),
+        }
+    }
+
     /// No route leads from carriers to clients but the one of receipts.
     fn mobile_originated(&mut self, carrier: u16) -> CommandStatus {
         self.carriers[carrier as usize].tally.mo_refused += 1;
         CommandStatus::ESME_RX_R_APPN
     }
 
-    fn receipt(&mut self, carrier: u16, sm: &Sm<'_>, receipt: &Receipt<'_>, now: Now) -> CommandStatus {
+    fn receipt(
+        &mut self,
+        carrier: u16,
+        sm: &Sm<'_>,
+        receipt: &Receipt<'_>,
+        now: Now,
+        out: &mut Outbox,
+    ) -> CommandStatus {
         if self.store_failing {
             // Nothing can be promised; the carrier sends it again.
             return CommandStatus::ESME_RX_T_APPN;
@@ -185,6 +205,9 @@ impl Bridge {
         match self.book.find_receipted(keys, recipients, mixes) {
             Some((slot, converted)) => {
                 self.carriers[carrier as usize].tally.receipts_converted += u64::from(converted);
+                if !state.is_final() {
+                    self.notify(slot, state, receipt.error, now, out);
+                }
                 self.apply_receipt(slot, state, receipt.error, now);
             }
             None => {

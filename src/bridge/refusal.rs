@@ -29,6 +29,18 @@ pub enum Refusal {
     Unsupported,
     /// No carrier of the route may get the account's data: a missing or unaccepted transfer basis, or an objection.
     Transfer,
+    /// No message of the account has this id and source.
+    Query,
+    /// No message of the account that is meant waits here any more.
+    Cancel,
+    /// No message of the account that is meant waits here any more.
+    Replace,
+    /// smppgate keeps no distribution lists.
+    List,
+    /// Every recipient of a `submit_multi` was refused, for more than one reason.
+    NoRecipient,
+    /// As many requests that take their time are under way as may be.
+    Busy,
 }
 
 /// What a client is told whose message may go to no carrier of its route, from the range for vendors (SMPP 3.4 §5.1.3).
@@ -36,7 +48,7 @@ pub(super) const TRANSFER_REFUSED: CommandStatus = CommandStatus(0x0400);
 
 impl Refusal {
     /// Every reason's label, in the order of [`Self::index`].
-    pub const LABELS: [&'static str; 12] = [
+    pub const LABELS: [&'static str; 18] = [
         "malformed",
         "address",
         "time",
@@ -49,6 +61,12 @@ impl Refusal {
         "stopping",
         "unsupported",
         "transfer_basis",
+        "query",
+        "cancel",
+        "replace",
+        "distribution_list",
+        "no_recipient",
+        "busy",
     ];
 
     /// Position in [`Self::LABELS`].
@@ -67,6 +85,12 @@ impl Refusal {
             Self::Stopping => 9,
             Self::Unsupported => 10,
             Self::Transfer => 11,
+            Self::Query => 12,
+            Self::Cancel => 13,
+            Self::Replace => 14,
+            Self::List => 15,
+            Self::NoRecipient => 16,
+            Self::Busy => 17,
         }
     }
 
@@ -76,12 +100,17 @@ impl Refusal {
     pub fn status(self) -> CommandStatus {
         match self {
             Self::Malformed(status) | Self::Address(status) | Self::Time(status) => status,
-            Self::AccountRate | Self::CountryRate => CommandStatus::ESME_RTHROTTLED,
+            Self::AccountRate | Self::CountryRate | Self::Busy => CommandStatus::ESME_RTHROTTLED,
             Self::CountryForbidden | Self::NoRoute => CommandStatus::ESME_RINVDSTADR,
             Self::BacklogFull => CommandStatus::ESME_RMSGQFUL,
             Self::StoreFailing | Self::Stopping => CommandStatus::ESME_RSYSERR,
             Self::Unsupported => CommandStatus::ESME_RINVCMDID,
             Self::Transfer => TRANSFER_REFUSED,
+            Self::Query => CommandStatus::ESME_RQUERYFAIL,
+            Self::List => CommandStatus::ESME_RCNTSUBDL,
+            Self::NoRecipient => CommandStatus::ESME_RSUBMITFAIL,
+            Self::Cancel => CommandStatus::ESME_RCANCELFAIL,
+            Self::Replace => CommandStatus::ESME_RREPLACEFAIL,
         }
     }
 }

@@ -3,12 +3,13 @@
 use super::book::{Slot, Stage};
 use super::input::Outbox;
 use super::link::Side;
+use super::recall::Ask;
 use super::receipt::tail;
 use super::refusal::Refusal;
 use super::{Bridge, seconds};
-use crate::clock::Now;
+use crate::clock::{Now, Unix};
 use crate::message::{AccountId, MessageState};
-use crate::pdu::{CommandId, CommandStatus, Sm, Time, encode_header_only, encode_resp};
+use crate::pdu::{CommandId, CommandStatus, DataSm, HEADER_LENGTH, Sm, Tag, Time, encode_resp};
 use crate::policy::{Class, Country, OverRate, Verdict, number};
 use crate::store::Accept;
 
@@ -18,6 +19,32 @@ pub(super) const REGISTERED_BITS: u8 = 0b11;
 pub(super) const LEGACY_ID: u8 = 1 << 2;
 /// The client gave a validity period, so the carrier is told it too.
 pub(super) const VALIDITY_GIVEN: u8 = 1 << 3;
+/// The client wants to hear of states before the final one.
+pub(super) const INTERMEDIATE: u8 = 1 << 4;
+/// One of several messages that a `submit_multi` made, which share the id of the first.
+pub(super) const SHARED_ID: u8 = 1 << 5;
+/// The two bits from here on are the priority.
+pub(super) const PRIORITY_SHIFT: u8 = 6;
+
+/// Bit of `registered_delivery` that asks for intermediate notifications. SMPP 3.4 §5.2.17.
+const ASKS_INTERMEDIATE: u8 = 1 << 4;
+
+/// The flags that follow from the message itself.
+pub(super) fn flags(sm: &Sm<'_>) -> u8 {
+    (sm.registered_delivery & (REGISTERED_BITS | ASKS_INTERMEDIATE))
+        | if sm.validity_period.is_empty() { 0 } else { VALIDITY_GIVEN }
+        | sm.priority_flag << PRIORITY_SHIFT
+}
+
+/// When the client wants the message to go and to expire, where it says so.
+pub(super) fn wishes(sm: &Sm<'_>, now: Now) -> Result<(Option<Unix>, Option<Unix>), Refusal> {
+    let time = |field: &[u8], status| match Time::parse(field) {
+        Ok(time) => Ok(time.map(|time| time.resolve(now.unix))),
+        Err(_) => Err(Refusal::Time(status)),
+    };
+    let schedule = time(sm.schedule_delivery_time, CommandStatus::ESME_RINVSCHED)?;
+    Ok((schedule, time(sm.validity_period, CommandStatus::ESME_RINVEXPIRY)?))
+}
 
 impl Bridge {
     /// A request from a client's bind, which its session found allowed.
@@ -32,8 +59,16 @@ impl Bridge {
         now: Now,
         out: &mut Outbox,
     ) {
+        let ask = Ask { link, account, command, sequence, body };
         let outcome = match command {
-            CommandId::SUBMIT_SM => self.submit(link, account, body, now),
+            CommandId::SUBMIT_SM => match self.submit(link, account, body, now) {
+                Ok(None) => return self.begin_walk(ask, out),
+                Ok(Some(slot)) => Ok(slot),
+                Err(refusal) => Err(refusal),
+            },
+            CommandId::DATA_SM => self.submit_data(link, account, body, now),
+            CommandId::SUBMIT_MULTI => return self.submit_multi(ask, now, out),
+            CommandId::QUERY_SM | CommandId::CANCEL_SM | CommandId::REPLACE_SM => return self.recall(ask, now, out),
             _ => Err(Refusal::Unsupported),
         };
         match outcome {
@@ -45,23 +80,83 @@ impl Bridge {
                 encode_resp(command.response(), CommandStatus::ESME_ROK, sequence, Some(id), &mut parcel.wire);
                 parcel.answers += 1;
             }
-            Err(refusal) => {
-                self.accounts[account as usize].tally.refused[refusal.index()] += 1;
-                let parcel = self.links.now(link, out);
-                encode_header_only(command.response(), refusal.status(), sequence, &mut parcel.wire);
-                parcel.answers += 1;
-            }
+            Err(refusal) => self.refuse(ask, refusal, out),
         }
     }
 
-    fn submit(&mut self, link: u16, account: u16, body: &[u8], now: Now) -> Result<u32, Refusal> {
+    /// A `submit_sm`: the slot of the message, `None` for one that may replace another, which must be looked for.
+    fn submit(&mut self, link: u16, account: u16, body: &[u8], now: Now) -> Result<Option<u32>, Refusal> {
+        self.may_accept()?;
+        let sm = Sm::decode(body).map_err(|malformed| Refusal::Malformed(malformed.status))?;
+        if sm.replace_if_present_flag != 0 {
+            sm.check_submit().map_err(|malformed| Refusal::Malformed(malformed.status))?;
+            self.times(&sm, now)?;
+            return Ok(None);
+        }
+        self.accept(link, account, &sm, body, 0, now).map(Some)
+    }
+
+    /// Whether anything new can be promised.
+    pub(super) fn may_accept(&self) -> Result<(), Refusal> {
         if self.store_failing {
             return Err(Refusal::StoreFailing);
         }
         if self.stopping {
             return Err(Refusal::Stopping);
         }
-        let sm = Sm::decode(body).map_err(|malformed| Refusal::Malformed(malformed.status))?;
+        Ok(())
+    }
+
+    /// A `data_sm` is kept and forwarded as the `submit_sm` it stands for. SMPP 3.4 §4.7.1.
+    fn submit_data(&mut self, link: u16, account: u16, body: &[u8], now: Now) -> Result<u32, Refusal> {
+        self.may_accept()?;
+        let data = DataSm::decode(body).map_err(|malformed| Refusal::Malformed(malformed.status))?;
+        let validity;
+        let too_long = match data.source.short() {
+            None => Refusal::Address(CommandStatus::ESME_RINVSRCADR),
+            Some(_) => Refusal::Address(CommandStatus::ESME_RINVDSTADR),
+        };
+        let mut sm = data.to_sm().ok_or(too_long)?;
+        if let Some(seconds) = sm.tlvs.find(Tag::QOS_TIME_TO_LIVE) {
+            let seconds = seconds.try_into().map(u32::from_be_bytes);
+            let seconds = seconds.map_err(|_| Refusal::Malformed(CommandStatus::ESME_RINVPARLEN))?;
+            validity = Time::absolute(Unix(now.unix.0 + u64::from(seconds) * 1000));
+            sm.validity_period = &validity;
+        }
+        let slot = self.accept_encoded(link, account, &sm, 0, now)?;
+        if sm.tlvs.octet(Tag::SET_DPF) == Some(1) {
+            self.notices.wants_alert(sm.destination.octets(), account);
+        }
+        Ok(slot)
+    }
+
+    /// Accepts a message that did not come as a `submit_sm`.
+    pub(super) fn accept_encoded(
+        &mut self,
+        link: u16,
+        account: u16,
+        sm: &Sm<'_>,
+        more: u8,
+        now: Now,
+    ) -> Result<u32, Refusal> {
+        let mut wire = std::mem::take(&mut self.scratch);
+        wire.clear();
+        sm.encode(CommandId::SUBMIT_SM, 0, &mut wire);
+        let outcome = self.accept(link, account, sm, &wire[HEADER_LENGTH..], more, now);
+        self.scratch = wire;
+        outcome
+    }
+
+    /// Accepts a message whose `submit_sm` body is `body`, with these flags beside its own, or says why not.
+    pub(super) fn accept(
+        &mut self,
+        link: u16,
+        account: u16,
+        sm: &Sm<'_>,
+        body: &[u8],
+        more: u8,
+        now: Now,
+    ) -> Result<u32, Refusal> {
         sm.check_submit().map_err(|malformed| Refusal::Malformed(malformed.status))?;
         number::source_is_valid(&sm.source).map_err(Refusal::Address)?;
         let destination = number::destination(&sm.destination).map_err(Refusal::Address)?;
@@ -73,7 +168,7 @@ impl Bridge {
         }
         let lane = self.lanes.open(country, state.permit, &self.policy, &self.carriers, false);
         let lane = lane.ok_or_else(|| self.without_way(country))?;
-        let (due, expires) = self.times(&sm, now)?;
+        let (due, expires) = self.times(sm, now)?;
         if self.waiting >= self.backlog_max {
             return Err(Refusal::BacklogFull);
         }
@@ -91,9 +186,7 @@ impl Bridge {
             return Err(Refusal::CountryRate);
         }
         let legacy = matches!(self.links[link].side, Side::Account { tlvs: false, .. });
-        let flags = (sm.registered_delivery & REGISTERED_BITS)
-            | if legacy { LEGACY_ID } else { 0 }
-            | if sm.validity_period.is_empty() { 0 } else { VALIDITY_GIVEN };
+        let flags = flags(sm) | more | if legacy { LEGACY_ID } else { 0 };
         let accept = Accept {
             id: self.allot_id(),
             account: AccountId(account),
@@ -143,14 +236,9 @@ impl Bridge {
         slot
     }
 
-    /// When to send and when to give up, both in Unix seconds.
-    fn times(&self, sm: &Sm<'_>, now: Now) -> Result<(u32, u32), Refusal> {
-        let time = |field: &[u8], status| match Time::parse(field) {
-            Ok(time) => Ok(time.map(|time| time.resolve(now.unix))),
-            Err(_) => Err(Refusal::Time(status)),
-        };
-        let schedule = time(sm.schedule_delivery_time, CommandStatus::ESME_RINVSCHED)?;
-        let validity = time(sm.validity_period, CommandStatus::ESME_RINVEXPIRY)?;
+    /// When to send, 0 for at once, and when to give up, both in Unix seconds.
+    pub(super) fn times(&self, sm: &Sm<'_>, now: Now) -> Result<(u32, u32), Refusal> {
+        let (schedule, validity) = wishes(sm, now)?;
         let (due, expires) = self.policy.validity.resolve(schedule, validity, now.unix).map_err(Refusal::Time)?;
         Ok((if schedule.is_some() { seconds(due) } else { 0 }, seconds(expires)))
     }

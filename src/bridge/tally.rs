@@ -20,6 +20,16 @@ pub struct AccountTally {
     pub receipts_dropped: u64,
     /// Receipts that wait for the client or are on their way to it.
     pub receipts_owed: u64,
+    /// Queries answered.
+    pub queried: u64,
+    /// Messages cancelled by the client.
+    pub cancelled: u64,
+    /// Messages replaced by the client.
+    pub replaced: u64,
+    /// Intermediate notifications and alerts passed on.
+    pub notices: u64,
+    /// Those that were not, since no bind could take one at once.
+    pub notices_dropped: u64,
     /// Open binds.
     pub binds: u32,
 }
@@ -53,6 +63,8 @@ pub struct CarrierTally {
     pub receipts_converted: u64,
     /// Messages from handsets, which have no route here.
     pub mo_refused: u64,
+    /// Alerts that no account had asked for.
+    pub alerts_unasked: u64,
     /// Open links.
     pub links: u32,
     /// Requests not answered yet.

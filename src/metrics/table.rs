@@ -87,6 +87,22 @@ pub const TABLE: &[Metric] = &[
         read: |view, samples| reasons(samples, view.snapshot.accounts.iter().map(|row| (&row.system_id, &row.refused))),
     },
     Metric {
+        name: "smppgate_managed_total",
+        kind: Kind::Counter,
+        labels: &["account", "operation"],
+        unit: "messages",
+        help: "Messages that the client queried, cancelled or replaced, by operation.",
+        read: |view, samples| reasons(samples, view.snapshot.accounts.iter().map(|row| (&row.system_id, &row.managed))),
+    },
+    Metric {
+        name: "smppgate_notices_total",
+        kind: Kind::Counter,
+        labels: &["account", "result"],
+        unit: "notices",
+        help: "Intermediate notifications and alerts of carriers, passed on or dropped since no bind could take one.",
+        read: |view, samples| reasons(samples, view.snapshot.accounts.iter().map(|row| (&row.system_id, &row.notices))),
+    },
+    Metric {
         name: "smppgate_finals_total",
         kind: Kind::Counter,
         labels: &["account", "state"],

@@ -180,7 +180,8 @@ impl Decider {
     /// Gives the journal its next order, if it is free and there is one.
     fn order(&mut self, now: Now) {
         let sweep = self.sweep_due(now);
-        if self.busy || !(sweep || !self.outbox.reads.is_empty() || self.bridge.has_commit(now, &self.outbox)) {
+        let asks = !self.outbox.reads.is_empty() || !self.outbox.lookups.is_empty();
+        if self.busy || !(sweep || asks || self.bridge.has_commit(now, &self.outbox)) {
             return;
         }
         let blocks = self.bridge.close_commit(now, &mut self.outbox);
@@ -195,7 +196,8 @@ impl Decider {
         };
         let then = self.outbox.then.drain().filter_map(address).collect();
         let reads = std::mem::take(&mut self.outbox.reads);
-        let order = Order { commit, then, reads, sweep: sweep.then_some(now.unix) };
+        let lookups = std::mem::take(&mut self.outbox.lookups);
+        let order = Order { commit, then, reads, lookups, sweep: sweep.then_some(now.unix) };
         if sweep {
             self.next_sweep = Mono(now.mono.0 + SWEEP_REST_US);
         }
@@ -232,6 +234,10 @@ impl Decider {
         }
         for (number, block) in std::mem::take(&mut done.blocks) {
             self.bridge.handle(Input::Read { number, block }, now, &mut self.outbox);
+        }
+        for (ticket, record) in std::mem::take(&mut done.records) {
+            let record = record.map(Box::new);
+            self.bridge.handle(Input::Archived { ticket, record }, now, &mut self.outbox);
         }
         if done.swept.as_ref().is_some_and(|swept| !swept.done) {
             self.next_sweep = now.mono;

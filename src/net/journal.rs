@@ -9,10 +9,11 @@ use std::time::Duration;
 
 use tokio::sync::mpsc;
 
+use crate::bridge::Lookup;
 use crate::clock::{Clock, Mono, Unix};
 use crate::message::LinkId;
 use crate::session::Parcel;
-use crate::store::{Block, Commit, Durability, Fault, Health, Store, Swept};
+use crate::store::{ArchiveRecord, Block, Commit, Durability, Fault, Health, Store, Swept};
 
 /// First and last wait before a refused commit is tried again.
 const RETRY_WAIT: (Duration, Duration) = (Duration::from_millis(100), Duration::from_secs(2));
@@ -36,6 +37,7 @@ pub(super) struct Order {
     /// Effects that follow the commit.
     pub(super) then: Vec<Addressed>,
     pub(super) reads: Vec<u64>,
+    pub(super) lookups: Vec<Lookup>,
     /// Forget what may be forgotten at this time.
     pub(super) sweep: Option<Unix>,
 }
@@ -54,6 +56,8 @@ pub(super) enum Report {
 pub(super) struct Done {
     /// Blocks read; `None` where the store could not give one.
     pub(super) blocks: Vec<(u64, Option<Block>)>,
+    /// What each lookup found, by its ticket.
+    pub(super) records: Vec<(u64, Option<ArchiveRecord>)>,
     pub(super) swept: Option<Swept>,
     /// Links whose mailbox was full or gone.
     pub(super) unreachable: Vec<LinkId>,
@@ -106,6 +110,7 @@ impl Writer {
                 }
             }
             self.read(&order.reads, &mut done);
+            done.records = order.lookups.iter().map(|lookup| (lookup.ticket, self.look_up(lookup))).collect();
             if let Some(before) = order.sweep {
                 done.swept = self.sweep(before);
             }
@@ -153,6 +158,15 @@ impl Writer {
             };
             done.blocks.push((*number, block));
         }
+    }
+
+    fn look_up(&self, lookup: &Lookup) -> Option<ArchiveRecord> {
+        lookup.run(|id| {
+            self.store.archived(id).unwrap_or_else(|fault| {
+                tracing::error!(%fault, "the archive cannot be read");
+                None
+            })
+        })
     }
 
     fn health(&mut self) -> Option<Health> {

@@ -44,10 +44,8 @@ impl Sm<'_> {
         }
         check_time(self.schedule_delivery_time, Status::ESME_RINVSCHED, "schedule_delivery_time")?;
         check_time(self.validity_period, Status::ESME_RINVEXPIRY, "validity_period")?;
-        match self.replace_if_present_flag {
-            0 => {}
-            1 => return refuse(Status::ESME_RINVSUBREP, "replace_if_present_flag"),
-            _ => return refuse(Status::ESME_RINVREPFLAG, "replace_if_present_flag"),
+        if self.replace_if_present_flag > 1 {
+            return refuse(Status::ESME_RINVREPFLAG, "replace_if_present_flag");
         }
         if self.sm_default_msg_id != 0 {
             return refuse(Status::ESME_RINVDFTMSGID, "sm_default_msg_id");
@@ -155,7 +153,7 @@ mod tests {
         assert_eq!(status(|sm| sm.validity_period = b"000000240000000R"), 0x62);
         assert_eq!(status(|sm| sm.validity_period = b"1"), 0x62);
         assert_eq!(status(|sm| sm.validity_period = b"000001000000000R"), 0x00);
-        assert_eq!(status(|sm| sm.replace_if_present_flag = 1), 0x42);
+        assert_eq!(status(|sm| sm.replace_if_present_flag = 1), 0x00);
         assert_eq!(status(|sm| sm.replace_if_present_flag = 2), 0x54);
         assert_eq!(status(|sm| sm.sm_default_msg_id = 1), 0x63);
         assert_eq!(status(|sm| sm.short_message = &[b'x'; 255]), 0x01);

@@ -75,7 +75,9 @@ impl Session {
         let Header { id: command, sequence, .. } = header;
         self.message = now;
         if !matrix::has_response(command) {
+            // It waits for no answer, so it takes no place in the window.
             self.counters.alerts += 1;
+            events.push(Event::Request { command, sequence, body });
             return;
         }
         let window = self.settings.window.max(1);

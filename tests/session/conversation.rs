@@ -237,10 +237,11 @@ fn a_delivery_on_a_transmitter_bind_is_taken_all_the_same() {
 }
 
 #[test]
-fn an_alert_is_dropped() {
+fn an_alert_is_passed_on_and_takes_no_place_in_the_window() {
     let mut rig = client();
     let (wire, events) = rig.feed(&request(CommandId::ALERT_NOTIFICATION, 6));
-    assert!(wire.is_empty() && events.is_empty());
+    assert!(wire.is_empty());
+    assert_eq!(events, passed(CommandId::ALERT_NOTIFICATION, 6, 0));
     assert_eq!(rig.session.counters().alerts, 1);
     assert_eq!(rig.session.open_received(), 0);
 }

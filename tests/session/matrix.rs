@@ -108,7 +108,7 @@ fn wanted(us: Role, state: State, command: CommandId) -> (Reaction, Option<Close
             (Silence, Some(CloseReason::UnwelcomeOutbind))
         }
         CommandId::OUTBIND => (wrong, None),
-        CommandId::ALERT_NOTIFICATION if allows(us.peer(), state, command) => (Silence, None),
+        CommandId::ALERT_NOTIFICATION if allows(us.peer(), state, command) => (Pass, None),
         CommandId::ALERT_NOTIFICATION => (wrong, None),
         _ if bind && us == Role::Smsc && state == State::Open => (Bind, None),
         _ if bind && us == Role::Smsc && state != State::Unbound => (Reply(CommandStatus::ESME_RALYBND), None),

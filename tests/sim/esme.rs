@@ -5,13 +5,14 @@ use std::collections::BTreeMap;
 use bytes::BytesMut;
 use smppgate::clock::Unix;
 use smppgate::pdu::{
-    Address, BOUND_LIMIT, Bind, Codec, CommandId, CommandStatus, Frame, Frames, Password, Receipt, Sm, SmResp, Tag,
-    Time, Tlv, Tlvs, encode_header_only, encode_resp,
+    Address, BOUND_LIMIT, Bind, CancelSm, Codec, CommandId, CommandStatus, DataSm, Frame, Frames, LongAddress,
+    Password, QuerySm, QuerySmResp, Receipt, ReplaceSm, Sm, SmResp, Tag, Time, Tlv, Tlvs, encode_header_only,
+    encode_resp,
 };
 use smppgate::session::BindMode;
 use tokio_util::codec::Decoder;
 
-use crate::ledger::{Ledger, Message};
+use crate::ledger::{Asked, Ledger, Message};
 use crate::net::Ctx;
 use crate::plan::{COUNTRIES, ClientPlan, PASSWORD, account_name};
 use crate::queue::{Event, S};
@@ -19,6 +20,11 @@ use crate::rng::Rng;
 
 /// Tags of one client begin at its number times this.
 const TAGS: u32 = 1_000_000;
+
+/// The recipient of a message: no two are the same.
+fn number_of(country: usize, tag: u32) -> String {
+    format!("{}{:08}", COUNTRIES[country].0, 10_000_000 + tag)
+}
 
 /// One of its binds.
 #[derive(Debug)]
@@ -30,8 +36,8 @@ struct Link {
     sequence: u32,
     /// Its requests without our answer; `None` for one that cannot be accepted.
     open: BTreeMap<u32, Option<u32>>,
-    /// Our receipts that it has not answered.
-    owes: BTreeMap<u32, u32>,
+    /// Our receipts that it has not answered; `None` for what is not kept.
+    owes: BTreeMap<u32, Option<u32>>,
 }
 
 /// The client.
@@ -46,6 +52,11 @@ pub(crate) struct Esme {
     pub(crate) answers: BTreeMap<u32, u32>,
     /// Tags in the order in which their receipts came.
     pub(crate) receipts: Vec<u32>,
+    /// Tags of its messages that were accepted, and the ends it was told on asking.
+    accepted: Vec<u32>,
+    ends: BTreeMap<u32, u8>,
+    /// Answers to what it asked about messages, by command and status.
+    pub(crate) recalled: BTreeMap<(u32, u32), u32>,
     /// Only the country at this index, else any.
     pub(crate) country: Option<usize>,
 }
@@ -60,6 +71,9 @@ impl Esme {
             made: 0,
             answers: BTreeMap::new(),
             receipts: Vec::new(),
+            accepted: Vec::new(),
+            ends: BTreeMap::new(),
+            recalled: BTreeMap::new(),
             country: None,
         }
     }
@@ -148,7 +162,64 @@ impl Esme {
             let politely = self.rng.chance(500);
             return self.leave(ctx, conn, politely);
         }
+        if !self.accepted.is_empty() && self.rng.chance(self.plan.recall) {
+            let tag = self.rng.pick(&self.accepted);
+            let kind = self.rng.below(3);
+            return self.recall(ctx, ledger, conn, tag, kind);
+        }
         self.submit(ctx, ledger, conn, unix);
+    }
+
+    /// Asks about one of its messages on its first able bind: 0 queries, 1 cancels, 2 replaces.
+    pub(crate) fn recall_now(&mut self, ctx: &mut Ctx, ledger: &mut Ledger, tag: u32, kind: u64) {
+        let able = |link: &&Link| link.bound && link.mode != BindMode::Receiver;
+        let conn = self.links.iter().find(|(_, link)| able(link)).map(|(conn, _)| *conn);
+        self.recall(ctx, ledger, conn.expect("a bind that may ask"), tag, kind);
+    }
+
+    fn recall(&mut self, ctx: &mut Ctx, ledger: &mut Ledger, conn: u64, tag: u32, kind: u64) {
+        let message = ledger.of(tag);
+        let id = message.told.clone().expect("an accepted message");
+        let source = Address::new(5, 0, b"sim").expect("a short name");
+        let number = number_of(message.country, tag);
+        let revision = message.revision + 1;
+        let link = self.links.get_mut(&conn).expect("chosen among them");
+        link.sequence += 1;
+        let sequence = link.sequence;
+        link.open.insert(sequence, None);
+        let mut wire = BytesMut::new();
+        let asked = match kind {
+            0 => {
+                QuerySm { message_id: id.as_bytes(), source }.encode(sequence, &mut wire);
+                Asked::Query(tag, self.ends.get(&tag).copied())
+            }
+            1 => {
+                let mut cancel = CancelSm { message_id: id.as_bytes(), source, ..CancelSm::default() };
+                if self.rng.chance(300) {
+                    cancel.message_id = b"";
+                    cancel.destination = Address::new(1, 1, number.as_bytes()).expect("a short number");
+                }
+                cancel.encode(sequence, &mut wire);
+                Asked::Cancel(tag)
+            }
+            _ => {
+                let text = format!("#{tag}#r{revision}#");
+                let later = self.rng.chance(300);
+                let replace = ReplaceSm {
+                    message_id: id.as_bytes(),
+                    source,
+                    schedule_delivery_time: if later { b"000000000010000R" } else { b"" },
+                    registered_delivery: self.rng.pick(&self.plan.registered),
+                    short_message: text.as_bytes(),
+                    ..ReplaceSm::default()
+                };
+                replace.encode(sequence, &mut wire);
+                Asked::Replace(tag, revision)
+            }
+        };
+        ctx.note("client: asks about a message", &[self.index as u64, conn, u64::from(tag), kind]);
+        ledger.asked.insert((conn, sequence), asked);
+        ctx.send(conn, true, &wire);
     }
 
     /// Submits one message on its first able bind, whatever its window says.
@@ -173,7 +244,7 @@ impl Esme {
             Tlv { tag: Tag::MESSAGE_PAYLOAD, value: text.as_bytes() }.encode(&mut payload);
             text.clear();
         }
-        let number = if garbage { "12".to_owned() } else { format!("{}{:08}", COUNTRIES[country].0, 10_000_000 + tag) };
+        let number = if garbage { "12".to_owned() } else { number_of(country, tag) };
         let at = |seconds: u32| Time::absolute(Unix(unix.0 + u64::from(seconds) * 1000));
         let schedule_s = if self.rng.chance(self.plan.schedule) { self.rng.within((1, 60)) as u32 } else { 0 };
         let validity_s = self.rng.pick(&self.plan.validity_s);
@@ -195,7 +266,24 @@ impl Esme {
         link.open.insert(link.sequence, (!garbage).then_some(tag));
         ctx.note("client: submit_sm", &[self.index as u64, conn, u64::from(tag)]);
         let mut wire = BytesMut::new();
-        sm.encode(CommandId::SUBMIT_SM, link.sequence, &mut wire);
+        // A data_sm names no times.
+        if self.rng.chance(self.plan.data) && sm.schedule_delivery_time.is_empty() && sm.validity_period.is_empty() {
+            let long = |address: &Address| (address.ton(), address.npi(), address.octets().to_vec());
+            let (source, destination) = (long(&sm.source), long(&sm.destination));
+            if payload.is_empty() {
+                Tlv { tag: Tag::MESSAGE_PAYLOAD, value: text.as_bytes() }.encode(&mut payload);
+            }
+            let data = DataSm {
+                source: LongAddress { ton: source.0, npi: source.1, octets: &source.2 },
+                destination: LongAddress { ton: destination.0, npi: destination.1, octets: &destination.2 },
+                registered_delivery: registered,
+                tlvs: Tlvs::lenient(&payload),
+                ..DataSm::default()
+            };
+            data.encode(link.sequence, &mut wire);
+        } else {
+            sm.encode(CommandId::SUBMIT_SM, link.sequence, &mut wire);
+        }
         ctx.send(conn, true, &wire);
         tag
     }
@@ -233,18 +321,30 @@ impl Esme {
                 let asked = link.open.remove(&header.sequence);
                 let asked = asked.unwrap_or_else(|| panic!("client {} gets {id} unasked", self.index));
                 ctx.note("client: answer", &[self.index as u64, conn, u64::from(id.0), u64::from(header.status.0)]);
-                if id == CommandId::SUBMIT_SM_RESP {
+                let submitted = matches!(id, CommandId::SUBMIT_SM_RESP | CommandId::DATA_SM_RESP);
+                if submitted {
                     *self.answers.entry(header.status.0).or_default() += 1;
+                }
+                if matches!(id, CommandId::QUERY_SM_RESP | CommandId::CANCEL_SM_RESP | CommandId::REPLACE_SM_RESP) {
+                    *self.recalled.entry((id.0, header.status.0)).or_default() += 1;
                 }
                 if header.status != CommandStatus::ESME_ROK {
                     return;
                 }
+                if id == CommandId::QUERY_SM_RESP {
+                    let told = QuerySmResp::decode(frame.body).expect("a whole answer");
+                    let tag = ledger.durable_id(&String::from_utf8_lossy(told.message_id)).expect("its message");
+                    if told.message_state != 1 {
+                        self.ends.insert(tag, told.message_state);
+                    }
+                }
                 if BindMode::asked_by(link.mode.command()).is_some() && id == link.mode.command().response() {
                     link.bound = true;
                 }
-                if id == CommandId::SUBMIT_SM_RESP {
+                if submitted {
                     let tag = asked.expect("what cannot be accepted is refused");
                     let told = SmResp::decode(frame.body).message_id;
+                    self.accepted.push(tag);
                     ledger.of(tag).told = Some(String::from_utf8_lossy(told).into_owned());
                 }
             }
@@ -261,13 +361,14 @@ impl Esme {
         if let Some(told) = &message.told {
             assert_eq!(told.as_bytes(), receipt.id, "{tag}: the id that was told");
         }
-        let number = format!("{}{:08}", COUNTRIES[message.country].0, 10_000_000 + tag);
+        let number = number_of(message.country, tag);
         assert_eq!(sm.source.octets(), number.as_bytes(), "{tag}: a receipt comes from the recipient");
         let link = self.links.get_mut(&conn).expect("it came on it");
         assert!(link.bound && link.mode != BindMode::Transmitter, "{tag}: a receipt on a bind that takes none");
-        self.receipts.push(tag);
+        let kept = (sm.esm_class != Sm::TYPE_INTERMEDIATE).then_some(tag);
+        self.receipts.extend(kept);
         let sequence = frame.header.sequence;
-        assert!(link.owes.insert(sequence, tag).is_none(), "sequence {sequence} is open twice");
+        assert!(link.owes.insert(sequence, kept).is_none(), "sequence {sequence} is open twice");
         ctx.note("client: receipt", &[self.index as u64, conn, u64::from(tag), u64::from(receipt.state)]);
         let mut delay = self.rng.within(self.plan.answer_after);
         if self.rng.chance(self.plan.answer_later) {
@@ -284,11 +385,12 @@ impl Esme {
     pub(crate) fn answer(&mut self, ctx: &mut Ctx, ledger: &mut Ledger, conn: u64, sequence: u32, status: u32) {
         let Some(link) = self.links.get_mut(&conn) else { return };
         let Some(tag) = link.owes.remove(&sequence) else { return };
-        let message = ledger.of(tag);
-        match status {
-            0 => message.taken += 1,
-            0x0B => message.declined += 1,
-            _ => {}
+        if let Some(message) = tag.map(|tag| ledger.of(tag)) {
+            match status {
+                0 => message.taken += 1,
+                0x0B => message.declined += 1,
+                _ => {}
+            }
         }
         let mut wire = BytesMut::new();
         encode_resp(CommandId::DELIVER_SM_RESP, CommandStatus(status), sequence, None, &mut wire);

@@ -4,7 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use smppgate::message::{MessageState, owes_receipt};
-use smppgate::pdu::{CommandId, CommandStatus, Frames, Receipt, Sm, SmResp};
+use smppgate::pdu::{CommandId, CommandStatus, Frame, Frames, QuerySmResp, Receipt, Sm, SmResp};
 use smppgate::store::{Block, Write};
 
 /// One message, known by the number in its text.
@@ -17,6 +17,10 @@ pub(crate) struct Message {
     pub(crate) id: Option<u64>,
     /// The identity its client was told.
     pub(crate) told: Option<String>,
+    /// Durable: how often its text was replaced.
+    pub(crate) revision: u32,
+    /// The greatest revision that a client was told of.
+    pub(crate) promised: u32,
     /// Times it was written to a carrier, and reasons to write it again.
     pub(crate) handed: u32,
     pub(crate) again: u32,
@@ -57,10 +61,29 @@ pub(crate) struct Ledger {
     pub(crate) departures: Vec<(u64, usize, usize)>,
     /// By client: the carriers that must not get its messages.
     pub(crate) objections: Vec<Vec<u16>>,
+    /// What clients asked about their messages and have no answer to, by connection and sequence number.
+    pub(crate) asked: BTreeMap<(u64, u32), Asked>,
     /// One carrier id may stand for several messages.
     pub(crate) reused_ids: bool,
     /// The store lost blocks, and with them the addresses of receipts.
     pub(crate) lossy: bool,
+}
+
+/// A request of a client about its message with this tag.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Asked {
+    /// How it stands, and the end that the client knew before.
+    Query(u32, Option<u8>),
+    Cancel(u32),
+    /// To replace it by this revision of its text.
+    Replace(u32, u32),
+}
+
+/// How often a message's text was replaced: it says so behind its number.
+pub(crate) fn revision_of(text: &[u8]) -> u32 {
+    let behind = text.splitn(4, |octet| *octet == b'#').nth(2).unwrap_or_default();
+    let digits = behind.strip_prefix(b"r").unwrap_or_default();
+    std::str::from_utf8(digits).ok().and_then(|digits| digits.parse().ok()).unwrap_or(0)
 }
 
 /// The number in a message's text.
@@ -99,6 +122,9 @@ impl Ledger {
                 let message = self.of(tag);
                 assert!(message.id.is_none_or(|id| id == accept.id.0), "message {tag} was accepted twice");
                 message.id = Some(accept.id.0);
+                // Read again after a restart, the old ones come first.
+                let revision = revision_of(sm.text());
+                (message.revision, message.registered) = (revision, sm.registered_delivery);
             }
             Write::Sent { id, carrier, carrier_message_id, .. } => {
                 let message = self.of_id(id.0);
@@ -140,10 +166,17 @@ impl Ledger {
     }
 
     /// The octets of a parcel leave for a client.
-    pub(crate) fn leaves_to_client(&mut self, wire: &[u8]) {
+    pub(crate) fn leaves_to_client(&mut self, conn: u64, wire: &[u8]) {
         for (_, frame) in Frames::new(wire) {
+            if let Some(asked) =
+                self.asked.remove(&(conn, frame.header.sequence)).filter(|_| frame.header.id.is_response())
+            {
+                self.answer_leaves(asked, &frame);
+            }
             match frame.header.id {
-                CommandId::SUBMIT_SM_RESP if frame.header.status == CommandStatus::ESME_ROK => {
+                CommandId::SUBMIT_SM_RESP | CommandId::DATA_SM_RESP
+                    if frame.header.status == CommandStatus::ESME_ROK =>
+                {
                     let id = SmResp::decode(frame.body).message_id;
                     let id = std::str::from_utf8(id).expect("digits");
                     let durable = self.durable_id(id).is_some();
@@ -154,7 +187,13 @@ impl Ledger {
                     let receipt = receipt.as_ref().and_then(Receipt::read).expect("we send receipts only");
                     let id = std::str::from_utf8(receipt.id).expect("digits");
                     let tag = self.durable_id(id).expect("a receipt of a durable message");
+                    let intermediate = Sm::decode(frame.body).is_ok_and(|sm| sm.esm_class == Sm::TYPE_INTERMEDIATE);
                     let message = self.of(tag);
+                    if intermediate {
+                        assert!(message.registered & 0x10 != 0, "{tag}: nobody asked for a state in between");
+                        assert!(matches!(receipt.state, 1 | 6), "{tag}: a final state in between");
+                        continue;
+                    }
                     let end = message.end.unwrap_or_else(|| panic!("{tag}: a receipt before its end is durable"));
                     assert_eq!(receipt.state, end.0, "{tag}: the receipt tells the durable state");
                     assert!(end.2, "{tag}: nobody asked for a receipt");
@@ -164,6 +203,40 @@ impl Ledger {
                     assert!(message.delivered <= allowed, "{tag}: a receipt twice without a reason: {message:?}");
                 }
                 _ => {}
+            }
+        }
+    }
+
+    /// Our answer to a request about a message: what it says is durable.
+    fn answer_leaves(&mut self, asked: Asked, frame: &Frame<'_>) {
+        let ok = frame.header.status == CommandStatus::ESME_ROK;
+        let (tag, busy) = match asked {
+            Asked::Query(tag, _) | Asked::Cancel(tag) | Asked::Replace(tag, _) => (tag, [0x58, 0x08]),
+        };
+        let message = self.of(tag);
+        match asked {
+            Asked::Query(_, known) if ok => {
+                let told = QuerySmResp::decode(frame.body).expect("a whole answer");
+                if told.message_state == MessageState::Enroute as u8 {
+                    assert_eq!(known, None, "{tag}: it had ended: {message:?}");
+                    return assert!(told.final_date.is_empty());
+                }
+                let (state, error, _) = message.end.unwrap_or_else(|| panic!("{tag}: its end is not durable"));
+                let error = u8::try_from(error).unwrap_or(u8::MAX);
+                assert_eq!((told.message_state, told.error_code, told.final_date.len()), (state, error, 16), "{tag}");
+            }
+            Asked::Cancel(_) if ok => {
+                let end = message.end.map(|(state, _, _)| state);
+                assert_eq!(end, Some(MessageState::Deleted as u8), "{tag}: cancelled and not durable: {message:?}");
+            }
+            Asked::Replace(_, revision) if ok => {
+                assert!(message.revision >= revision, "{tag}: replaced and not durable: {message:?}");
+                message.promised = message.promised.max(revision);
+            }
+            Asked::Query(..) => assert!(busy.contains(&frame.header.status.0), "{tag}: unknown: {message:?}"),
+            Asked::Cancel(_) | Asked::Replace(..) => {
+                let status = frame.header.status.0;
+                assert!(busy.contains(&status) || [0x11, 0x13, 0x62].contains(&status), "{tag}: {status:#x}");
             }
         }
     }
@@ -183,6 +256,7 @@ impl Ledger {
         assert!(message.id.is_some(), "{tag}: handed over before it is durable");
         assert!(message.end.is_none(), "{tag}: handed over after its end: {message:?}");
         assert!(message.sent.is_empty(), "{tag}: handed over although a carrier has it: {message:?}");
+        assert!(message.revision >= message.promised, "{tag}: an old text is back: {message:?}");
         message.handed += 1;
         let (client, number) = (message.client, carrier as u16);
         let barred = self.objections[client].contains(&number);

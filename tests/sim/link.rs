@@ -9,7 +9,7 @@ use smppgate::message::{AccountId, CarrierId, LinkId};
 use smppgate::pdu::{Bind, CommandId, CommandStatus, Frame, Frames, HEADER_LENGTH, Receipt, Sm, encode_header_only};
 use smppgate::session::{BindMode, CloseReason, Control, Event, Parcel, Role, Session};
 
-use crate::ledger::{Ledger, tag_of};
+use crate::ledger::{Ledger, revision_of, tag_of};
 use crate::plan::{PASSWORD, Plan};
 
 /// Whose connection it is.
@@ -236,7 +236,10 @@ impl Link {
             let frame = Frame::cut(&parcel.wire[request.at as usize..], u32::MAX).ok().flatten().expect("a whole PDU");
             let sm = Sm::decode(frame.body).expect("what we encoded");
             let tag = if frame.header.id == CommandId::SUBMIT_SM {
-                tag_of(sm.text())
+                let tag = tag_of(sm.text()).expect("we forward only what was tagged");
+                let durable = ledger.of(tag).revision;
+                assert_eq!(revision_of(sm.text()), durable, "{tag}: the text that leaves is the durable one");
+                Some(tag)
             } else {
                 let receipt = Receipt::read(&sm).expect("we send receipts only");
                 ledger.durable_id(&String::from_utf8_lossy(receipt.id))
@@ -247,7 +250,7 @@ impl Link {
         self.session.dispatch(&mut parcel, now);
         assert!(self.session.open_sent() <= self.window, "more requests are open than the window holds");
         match self.side {
-            Side::Client => ledger.leaves_to_client(&parcel.wire),
+            Side::Client => ledger.leaves_to_client(self.id.0, &parcel.wire),
             Side::Carrier { carrier, .. } => {
                 for request in &parcel.requests {
                     ledger.departs(self.open[&request.token], at, carrier);
@@ -261,7 +264,8 @@ impl Link {
     /// Our answers to a carrier's requests in these octets: sequence numbers of those with `ESME_ROK`.
     pub(crate) fn receipts_taken(wire: &[u8]) -> Vec<u32> {
         let ok = |frame: &Frame<'_>| {
-            frame.header.id == CommandId::DELIVER_SM_RESP && frame.header.status == CommandStatus::ESME_ROK
+            matches!(frame.header.id, CommandId::DELIVER_SM_RESP | CommandId::DATA_SM_RESP)
+                && frame.header.status == CommandStatus::ESME_ROK
         };
         Frames::new(wire).filter(|(_, frame)| ok(frame)).map(|(_, frame)| frame.header.sequence).collect()
     }

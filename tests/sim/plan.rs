@@ -57,6 +57,10 @@ pub(crate) struct ClientPlan {
     pub(crate) validity_s: Vec<u32>,
     pub(crate) schedule: u32,
     pub(crate) garbage: u32,
+    /// Messages sent as `data_sm`.
+    pub(crate) data: u32,
+    /// Requests that query, cancel or replace a message instead of submitting one.
+    pub(crate) recall: u32,
     pub(crate) text_octets: u64,
     pub(crate) answer_after: (u64, u64),
     pub(crate) answer_never: u32,
@@ -101,6 +105,8 @@ pub(crate) struct CarrierPlan {
     pub(crate) receipt_staged: u32,
     pub(crate) receipt_fails: u32,
     pub(crate) receipt_tlvs: bool,
+    /// Receipts sent as `data_sm`.
+    pub(crate) receipt_data: u32,
     pub(crate) chatter: u32,
     pub(crate) refuse_bind: u32,
 }
@@ -166,6 +172,8 @@ impl ClientPlan {
             validity_s: vec![0],
             schedule: 0,
             garbage: 0,
+            data: 0,
+            recall: 0,
             text_octets: 20,
             answer_after: (MS, MS),
             answer_never: 0,
@@ -187,7 +195,7 @@ impl ClientPlan {
         };
         let rude = rng.chance(500);
         let mut share = |most: u64| if rude && rng.chance(500) { rng.below(most) as u32 } else { 0 };
-        let [answer_never, answer_later, answer_refuse, quit, garbage] = [100, 200, 300, 100, 200].map(&mut share);
+        let [answer_never, answer_later, answer_refuse, quit, garbage] = [100, 200, 700, 100, 200].map(&mut share);
         Self {
             max_binds: if binds[0] == Transceiver && rng.chance(200) { 1 } else { 4 },
             binds,
@@ -200,6 +208,8 @@ impl ClientPlan {
             validity_s: rng.pick(&[&[0][..], &[0, 30, 90, 600]]).to_vec(),
             schedule: rng.pick(&[0, 0, 200]),
             garbage,
+            data: rng.pick(&[0, 0, 300]),
+            recall: rng.pick(&[0, 0, 200, 600]),
             text_octets: rng.pick(&[5, 20, 140]),
             answer_after: rng.pick(&[(0, MS), (MS, 300 * MS)]),
             answer_never,
@@ -242,6 +252,7 @@ impl CarrierPlan {
             receipt_staged: 0,
             receipt_fails: 0,
             receipt_tlvs: true,
+            receipt_data: 0,
             chatter: 0,
             refuse_bind: 0,
         }
@@ -275,6 +286,7 @@ impl CarrierPlan {
             first_id: rng.pick(&[1, 1_000_000, 0x00AB_CDEF_0123]),
             receipt_after: rng.pick(&[(MS, 100 * MS), (S, 10 * S), (10 * S, 90 * S)]),
             receipt_tlvs: rng.chance(500),
+            receipt_data: rng.pick(&[0, 0, 500]),
             ..Self::calm()
         };
         let mut share = |often: u32, most: u64| if rng.chance(often) { 1 + rng.below(most) as u32 } else { 0 };

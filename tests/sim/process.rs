@@ -4,7 +4,7 @@
 use std::collections::{BTreeMap, VecDeque};
 use std::time::Duration;
 
-use smppgate::bridge::{Bridge, Input, Outbox};
+use smppgate::bridge::{Bridge, Input, Lookup, Outbox};
 use smppgate::clock::{Mono, Now};
 use smppgate::session::Parcel;
 use smppgate::store::memory::Script;
@@ -32,6 +32,7 @@ struct Order {
     commit: Commit,
     then: Vec<(u64, Parcel)>,
     reads: Vec<u64>,
+    lookups: Vec<Lookup>,
     sweep: bool,
     /// When the first fact of it may have been written.
     opened: u64,
@@ -152,7 +153,8 @@ impl Process {
     fn order(&mut self, ctx: &mut Ctx) {
         let now = self.now(ctx);
         let sweep = ctx.now >= self.next_sweep && !self.failing && !self.stopping;
-        let wanted = sweep || !self.outbox.reads.is_empty() || self.bridge.has_commit(now, &self.outbox);
+        let asks = !self.outbox.reads.is_empty() || !self.outbox.lookups.is_empty();
+        let wanted = sweep || asks || self.bridge.has_commit(now, &self.outbox);
         if self.busy.is_some() || !wanted {
             return;
         }
@@ -167,10 +169,11 @@ impl Process {
         }
         let then = self.outbox.then.take().into_iter().map(|(link, parcel)| (link.0, parcel)).collect();
         let reads = std::mem::take(&mut self.outbox.reads);
+        let lookups = std::mem::take(&mut self.outbox.lookups);
         let empty = commit == Commit::default();
         let opened = std::mem::replace(&mut self.opened, ctx.now);
         ctx.note("order", &[commit.blocks.len() as u64, commit.cut.len() as u64, reads.len() as u64]);
-        self.busy = Some(Order { commit, then, reads, sweep, opened, wait: 100 * MS });
+        self.busy = Some(Order { commit, then, reads, lookups, sweep, opened, wait: 100 * MS });
         let slow = self.disk.chance(ctx.faults.slow);
         let range = if slow { ctx.faults.slow_flush } else { ctx.faults.flush };
         let delay = if empty { 0 } else { self.disk.within(range) };
@@ -215,6 +218,10 @@ impl Process {
         for number in order.reads {
             let block = store.read(number).expect("a whole store").filter(|_| !ctx.loses_blocks);
             self.bridge.handle(Input::Read { number, block }, now, &mut self.outbox);
+        }
+        for lookup in order.lookups {
+            let record = lookup.run(|id| store.archived(id).expect("a whole store")).map(Box::new);
+            self.bridge.handle(Input::Archived { ticket: lookup.ticket, record }, now, &mut self.outbox);
         }
         if order.sweep && !store.sweep(ctx.unix(), SWEEP_BLOCKS).expect("nothing is scripted").done {
             self.next_sweep = ctx.now;

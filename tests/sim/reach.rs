@@ -41,6 +41,10 @@ reach! {
     repeated,
     orphaned,
     mobile_originated,
+    queried,
+    cancelled,
+    replaced,
+    notices,
     sealed,
     carried,
     reads,
@@ -56,6 +60,10 @@ impl Reach {
             self.delivered += account.receipts_delivered;
             self.receipts_retried += account.receipts_retried;
             self.receipts_dropped += account.receipts_dropped;
+            self.queried += account.queried;
+            self.cancelled += account.cancelled;
+            self.replaced += account.replaced;
+            self.notices += account.notices;
         }
         for (_, carrier) in &tally.carriers {
             self.forwarded += carrier.forwarded;

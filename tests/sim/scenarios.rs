@@ -6,7 +6,7 @@ use smppgate::policy::OverRate;
 use crate::net::EPOCH;
 use crate::plan::{Form, RoutePlan};
 use crate::queue::{HOUR, MIN, MS, S};
-use crate::scenes::{DELIVERED, EXPIRED, with_backup, with_two_binds};
+use crate::scenes::{DELETED, DELIVERED, EXPIRED, with_backup, with_two_binds};
 use crate::world::World;
 
 #[test]
@@ -414,5 +414,59 @@ fn a_carrier_gets_nothing_before_its_first_day() {
     assert_eq!((world.answered(0), world.left(&tags)), (10, 0));
     world.run_for(2 * MIN);
     assert_eq!(world.told(&tags, DELIVERED), 10);
+    world.finish();
+}
+
+#[test]
+fn what_is_cancelled_stays_so_across_a_crash_and_what_has_left_is_not_cancelled() {
+    let mut world = World::calm(|plan| plan.carriers[0].receipt_after = (30 * S, 30 * S));
+    let gone = world.submit(3);
+    world.run_for(S);
+    world.carrier_down(0);
+    let waiting = world.submit(10);
+    world.run_for(S);
+    world.recall(&gone, 1);
+    world.recall(&waiting[..4], 1);
+    world.run_for(S / 2);
+    assert_eq!((world.recalled(0), world.recalled(0x11)), (4, 3));
+    world.crash();
+    world.carriers[0].plan.up = true;
+    world.run_for(MIN);
+    assert_eq!((world.told(&waiting[..4], DELETED), world.left(&waiting[..4])), (4, 0));
+    assert_eq!((world.told(&waiting[4..], DELIVERED), world.told(&gone, DELIVERED)), (6, 3));
+    world.finish();
+}
+
+#[test]
+fn what_is_replaced_leaves_as_it_became_across_a_crash() {
+    let mut world = World::calm(|_| ());
+    world.carrier_down(0);
+    let tags = world.submit(10);
+    world.run_for(S);
+    for _ in 0..3 {
+        world.recall(&tags[..5], 2);
+        world.run_for(S);
+        world.crash();
+        world.run_for(10 * S);
+    }
+    assert_eq!(world.recalled(0), 15);
+    assert!(tags[..5].iter().all(|tag| world.message(*tag).revision == 3));
+    world.carrier_up(0);
+    world.run_for(2 * MIN);
+    assert_eq!(world.told(&tags, DELIVERED), 10);
+    world.finish();
+}
+
+#[test]
+fn queries_are_answered_from_the_archive_as_from_memory() {
+    let mut world = World::calm(|plan| plan.clients[0].version = 0x33);
+    let tags = world.submit(10);
+    world.run_for(S);
+    world.recall(&tags, 0);
+    world.run_for(5 * MIN);
+    assert_eq!(world.tally().messages_live, 0);
+    world.recall(&tags, 0);
+    world.run_for(S);
+    assert_eq!((world.recalled(0), world.tally().accounts[0].1.queried), (20, 20));
     world.finish();
 }

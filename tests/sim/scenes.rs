@@ -11,6 +11,7 @@ use crate::world::World;
 /// `message_state` octets.
 pub(crate) const DELIVERED: u8 = 2;
 pub(crate) const EXPIRED: u8 = 3;
+pub(crate) const DELETED: u8 = 4;
 
 impl World {
     /// One client and one carrier, changed by `change`, bound and idle.
@@ -29,6 +30,18 @@ impl World {
         let client = &mut self.clients[0];
         client.country = Some(country);
         (0..count).map(|_| client.submit_now(&mut self.ctx, &mut self.ledger, unix)).collect()
+    }
+
+    /// The first client asks about these messages: 0 queries, 1 cancels, 2 replaces.
+    pub(crate) fn recall(&mut self, tags: &[u32], kind: u64) {
+        for tag in tags {
+            self.clients[0].recall_now(&mut self.ctx, &mut self.ledger, *tag, kind);
+        }
+    }
+
+    /// Answers with this status to what the first client asked about messages.
+    pub(crate) fn recalled(&self, status: u32) -> u32 {
+        self.clients[0].recalled.iter().filter(|((_, of), _)| *of == status).map(|(_, count)| count).sum()
     }
 
     pub(crate) fn submit(&mut self, count: u32) -> Vec<u32> {

@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 
 use bytes::BytesMut;
 use smppgate::pdu::{
-    Address, BOUND_LIMIT, BindResp, Codec, CommandId, CommandStatus, Frame, Frames, Sm, Tag, Tlv, Tlvs,
-    encode_header_only, encode_resp,
+    Address, BOUND_LIMIT, BindResp, Codec, CommandId, CommandStatus, DataSm, Frame, Frames, LongAddress, Sm, Tag, Tlv,
+    Tlvs, encode_header_only, encode_resp,
 };
 use smppgate::policy::OnUnknown;
 use smppgate::session::BindMode;
@@ -156,7 +156,9 @@ impl Smsc {
                 self.closed(ctx, conn);
                 return;
             }
-            CommandId::DELIVER_SM_RESP => self.answered(ctx, conn, header.sequence, header.status),
+            CommandId::DELIVER_SM_RESP | CommandId::DATA_SM_RESP => {
+                self.answered(ctx, conn, header.sequence, header.status);
+            }
             CommandId::ENQUIRE_LINK_RESP => self.answered(ctx, conn, header.sequence, header.status),
             other => panic!("a carrier gets {other} with status {}", header.status),
         }
@@ -296,16 +298,28 @@ impl Smsc {
             Tlv { tag: Tag::RECEIPTED_MESSAGE_ID, value: &id }.encode(&mut tlvs);
             Tlv { tag: Tag::MESSAGE_STATE, value: &[*state] }.encode(&mut tlvs);
         }
-        let sm = Sm {
-            source: Address::new(1, 1, number).expect("a short number"),
-            destination: Address::new(5, 0, b"sim").expect("a short name"),
-            esm_class: Sm::TYPE_RECEIPT,
-            short_message: text.as_bytes(),
-            tlvs: Tlvs::lenient(&tlvs),
-            ..Sm::default()
-        };
         let mut wire = BytesMut::new();
-        sm.encode(CommandId::DELIVER_SM, link.sequence, &mut wire);
+        if self.rng.chance(self.plan.receipt_data) {
+            Tlv { tag: Tag::MESSAGE_PAYLOAD, value: text.as_bytes() }.encode(&mut tlvs);
+            let data = DataSm {
+                source: LongAddress { ton: 1, npi: 1, octets: number },
+                destination: LongAddress { ton: 5, npi: 0, octets: b"sim" },
+                esm_class: Sm::TYPE_RECEIPT,
+                tlvs: Tlvs::lenient(&tlvs),
+                ..DataSm::default()
+            };
+            data.encode(link.sequence, &mut wire);
+        } else {
+            let sm = Sm {
+                source: Address::new(1, 1, number).expect("a short number"),
+                destination: Address::new(5, 0, b"sim").expect("a short name"),
+                esm_class: Sm::TYPE_RECEIPT,
+                short_message: text.as_bytes(),
+                tlvs: Tlvs::lenient(&tlvs),
+                ..Sm::default()
+            };
+            sm.encode(CommandId::DELIVER_SM, link.sequence, &mut wire);
+        }
         ctx.send(conn, true, &wire);
     }
 

@@ -1,0 +1,186 @@
+//! `cancel_sm`, `replace_sm` and the replacing `submit_sm`: what may still happen to a message that waits here.
+//! SMPP 3.4 §4.9, §4.10 and §5.2.18.
+//!
+//! A message that is lent to a carrier, or that a carrier has, is out of reach: it may have been delivered. What is done
+//! is written before it is answered. Messages that are named by their addresses are searched for in [`super::seek`].
+
+use bytes::BytesMut;
+
+use super::Bridge;
+use super::book::Stage;
+use super::lookup::Name;
+use super::recall::{Answer, Ask, Hold, is_from};
+use super::refusal::Refusal;
+use super::submit::{self, LEGACY_ID, PRIORITY_SHIFT, VALIDITY_GIVEN};
+use crate::clock::{Now, Unix};
+use crate::message::MessageState;
+use crate::pdu::{CancelSm, CommandId, CommandStatus, HEADER_LENGTH, ReplaceSm, Sm, Tag, Tlv, Tlvs};
+use crate::store::{Accept, Write};
+
+/// What a waiting message becomes.
+struct Change {
+    /// A header, of which nothing counts, and the body of a `submit_sm`.
+    wire: BytesMut,
+    /// Unix seconds before which it is not forwarded, 0 for at once; `None` leaves it where it waits.
+    due: Option<u32>,
+    expires: u32,
+    flags: u8,
+}
+
+impl Bridge {
+    /// Cancels the message of an id, or begins to look for those of an address.
+    pub(super) fn cancel(&mut self, ask: Ask<'_>, now: Now) -> Result<Answer, Hold> {
+        self.may_accept()?;
+        let cancel = CancelSm::decode(ask.body).map_err(|malformed| Refusal::Malformed(malformed.status))?;
+        if cancel.message_id.is_empty() {
+            if cancel.destination.is_empty() {
+                return Err(Refusal::Malformed(CommandStatus::ESME_RINVDSTADR).into());
+            }
+            return Err(Hold::Seek);
+        }
+        let name = Name::read(cancel.message_id).ok_or(Refusal::Malformed(CommandStatus::ESME_RINVMSGID))?;
+        let mut meant = Vec::new();
+        for slot in self.named(ask.account, name) {
+            if !self.waits(slot) {
+                continue;
+            }
+            let sm = self.sm_of(slot)?;
+            let to_it = cancel.destination.is_empty() || sm.destination.octets() == cancel.destination.octets();
+            if to_it && is_from(&sm, &cancel.source) {
+                meant.push(slot);
+            }
+        }
+        if meant.is_empty() {
+            return Err(Refusal::Cancel.into());
+        }
+        for slot in meant {
+            self.cancel_slot(slot, now);
+        }
+        Ok(Answer::Done)
+    }
+
+    /// Ends a message that waits here.
+    pub(super) fn cancel_slot(&mut self, slot: u32, now: Now) {
+        let account = self.book.slots[slot].account.0 as usize;
+        self.accounts[account].tally.cancelled += 1;
+        self.detach(slot);
+        self.finish(slot, MessageState::Deleted, 0, now);
+    }
+
+    /// Whether the message is still ours alone.
+    pub(super) fn waits(&self, slot: u32) -> bool {
+        matches!(self.book.slots[slot].stage, Stage::Waiting | Stage::Scheduled)
+    }
+
+    /// Replaces the message of an id.
+    pub(super) fn replace(&mut self, ask: Ask<'_>, now: Now) -> Result<Answer, Hold> {
+        self.may_accept()?;
+        let replace = ReplaceSm::decode(ask.body).map_err(|malformed| Refusal::Malformed(malformed.status))?;
+        let name = Name::read(replace.message_id).ok_or(Refusal::Malformed(CommandStatus::ESME_RINVMSGID))?;
+        let mut changes = Vec::new();
+        for slot in self.named(ask.account, name) {
+            if self.waits(slot) && is_from(&self.sm_of(slot)?, &replace.source) {
+                changes.push((slot, self.replaced(slot, &replace, now)?));
+            }
+        }
+        if changes.is_empty() {
+            return Err(Refusal::Replace.into());
+        }
+        for (slot, change) in changes {
+            self.rewrite(slot, &change, now);
+        }
+        Ok(Answer::Done)
+    }
+
+    /// What a `replace_sm` makes of a waiting message: times it does not name stay as they are.
+    fn replaced(&self, slot: u32, replace: &ReplaceSm<'_>, now: Now) -> Result<Change, Hold> {
+        let (old, entry) = (self.sm_of(slot)?, &self.book.slots[slot]);
+        let mut tlvs = Vec::new();
+        let kept = old.tlvs.iter().filter(|tlv| tlv.tag != Tag::MESSAGE_PAYLOAD);
+        let payload = replace.tlvs.find(Tag::MESSAGE_PAYLOAD).map(|value| Tlv { tag: Tag::MESSAGE_PAYLOAD, value });
+        kept.chain(payload).for_each(|tlv| tlv.encode(&mut tlvs));
+        let sm = Sm {
+            schedule_delivery_time: replace.schedule_delivery_time,
+            validity_period: replace.validity_period,
+            registered_delivery: replace.registered_delivery,
+            replace_if_present_flag: 0,
+            sm_default_msg_id: replace.sm_default_msg_id,
+            short_message: replace.short_message,
+            tlvs: Tlvs::lenient(&tlvs),
+            ..old
+        };
+        sm.check_submit().map_err(|malformed| Refusal::Malformed(malformed.status))?;
+        let (schedule, validity) = submit::wishes(&sm, now)?;
+        let (mut due, mut expires) = (None, entry.expires);
+        if schedule.is_some() || validity.is_some() {
+            let at = |seconds: u32| Unix(u64::from(seconds) * 1000);
+            let scheduled = entry.stage == Stage::Scheduled && entry.attempts == 0;
+            let from = schedule.or_else(|| scheduled.then(|| at(entry.done)));
+            let until = validity.or_else(|| (entry.flags & VALIDITY_GIVEN != 0).then(|| at(entry.expires)));
+            let (begin, end) = self.policy.validity.resolve(from, until, now.unix).map_err(Refusal::Time)?;
+            due = schedule.map(|_| if begin > now.unix { begin.seconds() } else { 0 });
+            expires = end.seconds();
+        }
+        let flags = submit::flags(&sm) | entry.flags & (LEGACY_ID | VALIDITY_GIVEN | submit::SHARED_ID);
+        Ok(Change { wire: written(&sm), due, expires, flags })
+    }
+
+    /// Replaces a waiting message by a whole new one to the same recipient.
+    pub(super) fn replace_whole(&mut self, slot: u32, sm: &Sm<'_>, now: Now) -> Result<(), Hold> {
+        // Its old record must be at hand, for it is copied from.
+        self.sm_of(slot)?;
+        let (due, expires) = self.times(sm, now)?;
+        let entry = &self.book.slots[slot];
+        // One that waits to be retried waits because a carrier said so.
+        let rests = entry.stage == Stage::Scheduled && entry.attempts > 0;
+        let due = if rests && due == 0 { None } else { Some(due) };
+        let flags = submit::flags(sm) | entry.flags & (LEGACY_ID | submit::SHARED_ID);
+        self.rewrite(slot, &Change { wire: written(sm), due, expires, flags }, now);
+        Ok(())
+    }
+
+    /// Writes a waiting message anew, under its id and in its place. Its old record must be at hand.
+    fn rewrite(&mut self, slot: u32, change: &Change, now: Now) {
+        let entry = &self.book.slots[slot];
+        let (id, old, attempts, lane, was) = (entry.id, entry.position, entry.attempts, entry.lane, entry.flags);
+        let Some(Accept { account, country, class, accepted, .. }) = self.pages.accepted(old) else { return };
+        let due = match change.due {
+            Some(due) if due > now.unix.seconds() => due,
+            Some(_) => 0,
+            None if entry.stage == Stage::Scheduled => entry.done,
+            None => 0,
+        };
+        let Change { expires, flags, .. } = *change;
+        let body = &change.wire[HEADER_LENGTH..];
+        self.accounts[account.0 as usize].tally.replaced += 1;
+        self.pages.settle(old);
+        let accept = Accept { id, account, country, class, flags, accepted, due, expires, body };
+        let position = self.pages.accept(accept);
+        // Said beside the record, for the first one of an id decides when it is due.
+        let route = self.lanes.position(lane);
+        self.pages.write(&Write::Retry { id, position: route, attempts, due });
+        let moves = change.due.is_some() || was >> PRIORITY_SHIFT != flags >> PRIORITY_SHIFT;
+        if moves {
+            self.detach(slot);
+        }
+        let entry = &mut self.book.slots[slot];
+        (entry.position, entry.expires, entry.flags) = (position, expires, flags);
+        if !moves {
+            let at = if entry.stage == Stage::Scheduled { entry.done } else { expires };
+            return self.remind(slot, at, now);
+        }
+        self.waiting += 1;
+        if due == 0 {
+            return self.enqueue(slot, now);
+        }
+        (entry.stage, entry.done) = (Stage::Scheduled, due);
+        self.remind(slot, due, now);
+    }
+}
+
+/// The message as a PDU.
+fn written(sm: &Sm<'_>) -> BytesMut {
+    let mut wire = BytesMut::new();
+    sm.encode(CommandId::SUBMIT_SM, 0, &mut wire);
+    wire
+}

@@ -1,0 +1,10 @@
+//! What the bridge does with each request of a client and of a carrier, without sessions and without a network.
+
+mod cancel;
+mod data;
+mod lanes;
+mod multi;
+mod notice;
+mod query;
+mod replace;
+mod rig;

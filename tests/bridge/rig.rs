@@ -1,0 +1,275 @@
+//! The real bridge over the model store, driven PDU by PDU: no sessions, no network, one lap after each request.
+
+use std::collections::BTreeMap;
+
+use bytes::{Bytes, BytesMut};
+use smppgate::bridge::{Bridge, Input, Outbox, Tally};
+use smppgate::clock::{Mono, Now, Unix};
+use smppgate::config::Config;
+use smppgate::message::{AccountId, CarrierId, LinkId};
+use smppgate::pdu::{
+    Address, CommandId, CommandStatus, Frames, HEADER_LENGTH, Receipt, Sm, SmResp, encode_header_only, encode_resp,
+};
+use smppgate::policy::Policy;
+use smppgate::session::{BindMode, Event, Parcel, Span};
+use smppgate::store::{Commit, Durability, Enrolled, MemoryStore, Store};
+
+/// When it all begins: 2026-01-02T15:30:00Z.
+pub(crate) const EPOCH: Unix = Unix(1_767_367_800_000);
+/// The accounts that may bind.
+pub(crate) const ACME: u16 = 0;
+pub(crate) const OTHER: u16 = 1;
+
+/// A PDU that left for a link.
+#[derive(Clone, Debug)]
+pub(crate) struct Left {
+    pub(crate) command: CommandId,
+    pub(crate) status: u32,
+    pub(crate) body: Vec<u8>,
+    /// What its answer must bring back, for a request of ours.
+    pub(crate) token: Option<u64>,
+}
+
+impl Left {
+    pub(crate) fn sm(&self) -> Sm<'_> {
+        Sm::decode(&self.body).expect("a submit_sm or deliver_sm")
+    }
+
+    pub(crate) fn receipt(&self) -> Receipt<'_> {
+        assert_eq!(self.command, CommandId::DELIVER_SM);
+        Receipt::read(&Sm::decode(&self.body).expect("a deliver_sm")).expect("a receipt")
+    }
+}
+
+/// The gateway between its clients and its carriers.
+pub(crate) struct Gateway {
+    pub(crate) policy: Policy,
+    enrolled: Enrolled,
+    bridge: Bridge,
+    pub(crate) store: MemoryStore,
+    outbox: Outbox,
+    pub(crate) now: Now,
+    links: u64,
+    sequence: u32,
+    /// What left and nobody looked at.
+    left: BTreeMap<LinkId, Vec<Left>>,
+    /// Commits that held something.
+    pub(crate) commits: u64,
+}
+
+impl Gateway {
+    /// A gateway without binds.
+    pub(crate) fn new(change: impl FnOnce(&mut Policy)) -> Self {
+        let mut policy = (*Config::sandbox().policy).clone();
+        policy.accounts.push(policy.accounts[0].clone());
+        policy.accounts[1].system_id = "other".to_owned();
+        change(&mut policy);
+        let mut store = MemoryStore::new();
+        let carriers: Vec<&str> = policy.carriers.iter().map(|carrier| carrier.name.as_str()).collect();
+        let enrolled = store.enroll(&["acme", "other"], &carriers).expect("nothing is scripted");
+        let bridge = Bridge::new(policy.clone(), &enrolled, 1_000, 7);
+        let now = Now { mono: Mono(1_000_000), unix: EPOCH };
+        let mut gateway = Self {
+            policy,
+            enrolled,
+            bridge,
+            store,
+            outbox: Outbox::default(),
+            now,
+            links: 0,
+            sequence: 0,
+            left: BTreeMap::new(),
+            commits: 0,
+        };
+        gateway.recover();
+        gateway
+    }
+
+    fn recover(&mut self) {
+        let mut blocks = Vec::new();
+        let recovered = self.store.recover(&mut |block, _| blocks.push(block)).expect("a whole store");
+        for block in &blocks {
+            self.bridge.replay(block).expect("a whole block");
+        }
+        self.bridge.recovered(&recovered, self.now);
+    }
+
+    /// The process dies and comes back; everybody has to bind again.
+    pub(crate) fn restart(&mut self) {
+        self.store.crash_keeping(0);
+        self.bridge = Bridge::new(self.policy.clone(), &self.enrolled, 1_000, 8);
+        self.outbox = Outbox::default();
+        self.left.clear();
+        self.recover();
+    }
+
+    fn link(&mut self) -> LinkId {
+        self.links += 1;
+        LinkId(self.links)
+    }
+
+    /// A client binds as transceiver with interface version 3.4.
+    pub(crate) fn client(&mut self, account: u16) -> LinkId {
+        self.client_of(account, BindMode::Transceiver, 0x34)
+    }
+
+    pub(crate) fn client_of(&mut self, account: u16, mode: BindMode, interface_version: u8) -> LinkId {
+        let link = self.link();
+        let account = AccountId(account);
+        let (command, sequence) = (mode.command(), 1);
+        self.give(Input::Bind { link, account, mode, command, sequence, interface_version });
+        let left = self.take(link);
+        assert_eq!((left.len(), left[0].status), (1, 0), "the bind is accepted");
+        link
+    }
+
+    /// Our transceiver at the carrier.
+    pub(crate) fn carrier(&mut self, carrier: u16) -> LinkId {
+        let link = self.link();
+        self.give(Input::CarrierBound { link, carrier: CarrierId(carrier), mode: BindMode::Transceiver });
+        link
+    }
+
+    /// One input and what follows from it.
+    pub(crate) fn give(&mut self, input: Input) {
+        self.bridge.handle(input, self.now, &mut self.outbox);
+        self.settle();
+    }
+
+    /// Time passes.
+    pub(crate) fn later(&mut self, seconds: u64) {
+        let end = self.now.mono.0 + seconds * 1_000_000;
+        loop {
+            let next = [self.bridge.deadline(), self.bridge.seal_deadline()].into_iter().flatten().min();
+            let next = next.map_or(end, |at| at.0.clamp(self.now.mono.0, end));
+            self.now.unix = self.now.unix.after(std::time::Duration::from_micros(next - self.now.mono.0));
+            self.now.mono = Mono(next);
+            self.settle();
+            if next == end {
+                return;
+            }
+        }
+    }
+
+    /// Turns and commits until nothing is left to do now.
+    fn settle(&mut self) {
+        for _ in 0..1_000 {
+            self.bridge.turn(self.now, &mut self.outbox);
+            let left = self.outbox.now.take();
+            self.leave(left);
+            if !self.order() && self.bridge.deadline().is_none_or(|at| at > self.now.mono) {
+                return;
+            }
+        }
+        panic!("the bridge wakes itself for nothing");
+    }
+
+    /// One order to the journal, where there is something to order.
+    fn order(&mut self) -> bool {
+        let asks = !self.outbox.reads.is_empty() || !self.outbox.lookups.is_empty();
+        if !asks && !self.bridge.has_commit(self.now, &self.outbox) {
+            return false;
+        }
+        let commit = Commit {
+            blocks: self.bridge.close_commit(self.now, &mut self.outbox),
+            archive: std::mem::take(&mut self.outbox.archive),
+            cut: std::mem::take(&mut self.outbox.cut),
+        };
+        self.commits += u64::from(commit != Commit::default());
+        self.store.commit(&commit, Durability::Flushed).expect("nothing is scripted");
+        let left = self.outbox.then.take();
+        self.leave(left);
+        for number in std::mem::take(&mut self.outbox.reads) {
+            let block = self.store.read(number).expect("a whole store");
+            self.bridge.handle(Input::Read { number, block }, self.now, &mut self.outbox);
+        }
+        for lookup in std::mem::take(&mut self.outbox.lookups) {
+            let record = lookup.run(|id| self.store.archived(id).expect("a whole store")).map(Box::new);
+            self.bridge.handle(Input::Archived { ticket: lookup.ticket, record }, self.now, &mut self.outbox);
+        }
+        true
+    }
+
+    fn leave(&mut self, parcels: Vec<(LinkId, Parcel)>) {
+        for (link, parcel) in parcels {
+            let mut requests = parcel.requests.iter();
+            for (at, frame) in Frames::new(&parcel.wire) {
+                let is_request = !frame.header.id.is_response() && frame.header.id != CommandId::ALERT_NOTIFICATION;
+                let token = is_request.then(|| requests.next().expect("each request is in the list"));
+                assert!(token.is_none_or(|request| request.at as usize == at), "and begins where it says");
+                let (command, status, body) = (frame.header.id, frame.header.status.0, frame.body.to_vec());
+                let token = token.map(|request| request.token);
+                self.left.entry(link).or_default().push(Left { command, status, body, token });
+            }
+        }
+    }
+
+    /// What left for the link since the last look.
+    pub(crate) fn take(&mut self, link: LinkId) -> Vec<Left> {
+        self.left.remove(&link).unwrap_or_default()
+    }
+
+    /// One read of the link's socket brings these PDUs; what left for it then.
+    pub(crate) fn send(&mut self, link: LinkId, wire: &[u8]) -> Vec<Left> {
+        let event = |(at, frame): (usize, smppgate::pdu::Frame<'_>)| Event::Request {
+            command: frame.header.id,
+            sequence: frame.header.sequence,
+            body: Span { at: (at + HEADER_LENGTH) as u32, len: frame.body.len() as u32 },
+        };
+        let events = Frames::new(wire).map(event).collect();
+        self.give(Input::Batch { link, chunk: Bytes::copy_from_slice(wire), events });
+        self.take(link)
+    }
+
+    /// One request, written by `encode`, and its one answer.
+    pub(crate) fn ask(&mut self, link: LinkId, encode: impl FnOnce(u32, &mut BytesMut)) -> Left {
+        self.sequence += 1;
+        let mut wire = BytesMut::new();
+        encode(self.sequence, &mut wire);
+        let answers: Vec<Left> = self.send(link, &wire);
+        let answers: Vec<&Left> = answers.iter().filter(|left| left.command.is_response()).collect();
+        assert_eq!(answers.len(), 1, "one answer: {answers:?}");
+        answers[0].clone()
+    }
+
+    /// Submits; the id that the client is told, or the status of the refusal.
+    pub(crate) fn submit(&mut self, link: LinkId, sm: &Sm<'_>) -> Result<Vec<u8>, u32> {
+        let answer = self.ask(link, |sequence, wire| sm.encode(CommandId::SUBMIT_SM, sequence, wire));
+        assert_eq!(answer.command, CommandId::SUBMIT_SM_RESP);
+        if answer.status == 0 { Ok(SmResp::decode(&answer.body).message_id.to_vec()) } else { Err(answer.status) }
+    }
+
+    /// The peer answers a request of ours.
+    pub(crate) fn answer(&mut self, link: LinkId, left: &Left, status: u32, id: &[u8]) {
+        let mut wire = BytesMut::new();
+        let command = left.command.response();
+        encode_resp(command, CommandStatus(status), 1, Some(id), &mut wire);
+        let token = left.token.expect("a request of ours");
+        let body = Span { at: HEADER_LENGTH as u32, len: (wire.len() - HEADER_LENGTH) as u32 };
+        let events = vec![Event::Response { token, status: CommandStatus(status), body, elapsed_us: 1000 }];
+        self.give(Input::Batch { link, chunk: wire.freeze(), events });
+    }
+
+    pub(crate) fn tally(&self) -> Tally {
+        self.bridge.tally()
+    }
+}
+
+/// An ordinary message that asks for a receipt.
+pub(crate) fn message(text: &'static [u8]) -> Sm<'static> {
+    Sm {
+        source: Address::new(5, 0, b"MyBrand").expect("a short name"),
+        destination: Address::new(1, 1, b"4791234567").expect("a short number"),
+        registered_delivery: 1,
+        short_message: text,
+        ..Sm::default()
+    }
+}
+
+/// A PDU of raw octets.
+pub(crate) fn put(command: CommandId, sequence: u32, body: &[u8], wire: &mut BytesMut) {
+    encode_header_only(command, CommandStatus::ESME_ROK, sequence, wire);
+    wire.extend_from_slice(body);
+    let length = u32::try_from(wire.len()).expect("a short PDU");
+    wire[..4].copy_from_slice(&length.to_be_bytes());
+}
