@@ -1,10 +1,12 @@
 //! `audit`: verifies the log, and shows it. Reads the files; a running process is asked to show them where it listens,
 //! so that the reading is recorded too.
 
+use std::path::PathBuf;
+
 use clap::{Args, Subcommand};
 
-use super::control::SocketArgs;
-use super::{ConfigArgs, Failure};
+use super::Failure;
+use super::control::{SocketArgs, configuration};
 use crate::audit::folder::{Day, Folder, public_key};
 use crate::audit::reading::{Range, walk};
 use crate::audit::{AuditFault, Hash, entry, head};
@@ -26,8 +28,10 @@ pub(super) struct VerifyArgs {
     /// Also compare with a head that was kept elsewhere: the entry's number, a colon, its hash
     #[arg(long, value_name = "N:HASH", value_parser = copy)]
     head: Option<(u64, Hash)>,
-    #[command(flatten)]
-    config: ConfigArgs,
+    /// The configuration that says where the log is [default: conf/smppgate.toml, or the sandbox where there is no such
+    /// file]
+    #[arg(long, short, value_name = "FILE")]
+    config: Option<PathBuf>,
 }
 
 #[derive(Args)]
@@ -53,7 +57,7 @@ pub(super) fn audit(command: AuditCommand) -> Result<(), Failure> {
 }
 
 fn verify(args: &VerifyArgs) -> Result<(), Failure> {
-    let config = args.config.load()?;
+    let config = configuration(args.config.as_deref())?;
     let folder = Folder::new(&config.audit.path);
     let key = public_key(&config.audit.key).map_err(failure)?;
     let range = Range { from: args.from, to: None };

@@ -28,6 +28,10 @@ fn summary(config: &Config) -> String {
     };
     let mut text = format!("listen    {}\n", listen.join(", "));
     text += &format!("store     {}, {durability}\n", config.store.path.display());
+    for operator in &config.operators {
+        let accounts = operator.accounts.as_ref().map_or_else(|| "all accounts".to_owned(), |names| names.join(" "));
+        text += &format!("operator  {}: {}, {accounts}\n", operator.name, operator.role.name());
+    }
     for account in &config.policy.accounts {
         let countries = account
             .countries

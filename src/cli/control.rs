@@ -152,12 +152,7 @@ pub(super) fn operator(command: OperatorCommand) -> Result<(), Failure> {
 impl SocketArgs {
     /// The configuration that was named, or the default one, or the sandbox.
     pub(super) fn configuration(&self) -> Result<Config, Failure> {
-        let default = Path::new(DEFAULT_PATH);
-        match &self.config {
-            Some(path) => Ok(Config::load(path)?),
-            None if default.exists() => Ok(Config::load(default)?),
-            None => Ok(Config::sandbox()),
-        }
+        configuration(self.config.as_deref())
     }
 
     /// Whether it was said where the process is reached.
@@ -220,6 +215,16 @@ impl SocketArgs {
             }
         }
         Err(Failure::failed("the process closed the connection before it was done"))
+    }
+}
+
+/// The configuration that was named, or the default one, or the sandbox.
+pub(super) fn configuration(named: Option<&Path>) -> Result<Config, Failure> {
+    let default = Path::new(DEFAULT_PATH);
+    match named {
+        Some(path) => Ok(Config::load(path)?),
+        None if default.exists() => Ok(Config::load(default)?),
+        None => Ok(Config::sandbox()),
     }
 }
 

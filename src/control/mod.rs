@@ -18,3 +18,6 @@ pub use operators::{Caller, Operators};
 pub use request::{Answer, Ask, BindRow, Login, Request, StatusRow};
 pub use socket::{Socket, SocketFault};
 pub use standing::{Keeper, Standing, StandingFault};
+
+#[cfg(test)]
+mod tests;

@@ -43,7 +43,7 @@ class Command:
     def __init__(self, gateway, *words, **options):
         command = [rig.PROGRAM, *words, "--config", gateway.case.folder / f"{gateway.name}.toml"]
         done = subprocess.run([str(word) for word in command], capture_output=True, text=True, timeout=60, **options)
-        self.code, self.out, self.error = done.returncode, done.stdout, done.stderr
+        self.code, self.out, self.error = done.returncode, done.stdout, done.stderr.strip()
 
 
 def as_ola(gateway, *words):
@@ -76,7 +76,7 @@ def commands(case, gateway):
     case.check(shown.code == 0 and "account    acme: " in shown.out, "status shows accounts", shown.error)
     binds = Command(gateway, "binds", "--json")
     rows = [json.loads(line)["row"] for line in binds.out.splitlines() if line.startswith('{"row"')]
-    case.check([row["account"] for row in rows] == ["acme", "acme"], "binds lists both", binds.out + binds.error)
+    case.check([row["account"] for row in rows] == ["acme", "acme"], "binds lists both", binds.error)
     case.check(all(row["from"] == "127.0.0.*" for row in rows), "with masked addresses")
     closed = Command(gateway, "unbind", "--link", rows[0]["link"], "--reason", f"asked by +{NUMBER}")
     case.check(closed.code == 0 and ended(wire), "unbind --link closes it", closed.error)
@@ -277,7 +277,7 @@ def tampering(case, gateway):
     place = len(whole) // 2
     file.write_bytes(whole[:place] + bytes([whole[place] ^ 1]) + whole[place + 1 :])
     done = Command(gateway, "audit", "verify")
-    case.check(done.code == 1 and done.error.startswith("entry "), "one changed bit is found", done.error.strip())
+    case.check(done.code == 1 and done.error.startswith("entry "), "one changed bit is found", done.error)
     gateway.start()
     refused = Command(gateway, "account", "enable", "--account", "acme")
     readable = file != max((gateway.data / "audit").glob("audit-*.log"))
@@ -285,7 +285,7 @@ def tampering(case, gateway):
     gateway.stop()
     file.write_bytes(whole[: len(whole) - 40])
     done = Command(gateway, "audit", "verify")
-    case.check(done.code == 1, "a log cut at its end is found", done.error.strip())
+    case.check(done.code == 1, "a log cut at its end is found", done.error)
 
 
 if __name__ == "__main__":

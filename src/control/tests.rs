@@ -1,0 +1,161 @@
+//! The gate itself: every request of every role, through the record and to its effect or none.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::{mpsc, watch};
+
+use super::*;
+use crate::admin::Status;
+use crate::audit::folder::Folder;
+use crate::audit::{Entry, Outcome, Recorder, Settings, reading};
+use crate::clock::Clock;
+use crate::net::Roster;
+use crate::policy::{Operator, Role};
+
+struct Gate {
+    desk: Desk,
+    folder: tempfile::TempDir,
+}
+
+impl Gate {
+    fn new() -> Self {
+        let (folder, clock) = (tempfile::tempdir().unwrap(), Clock::start());
+        let audit = folder.path().join("audit");
+        let settings =
+            Settings { path: audit.clone(), key: audit.join("audit.key"), keep: Duration::from_secs(86_400) };
+        let desk = Desk {
+            status: Status::new(clock),
+            roster: Arc::new(Roster::default()),
+            entrance: watch::channel(None).1,
+            stop: watch::Sender::new(false),
+            keeper: Arc::new(Keeper::open(&folder.path().join("standing.json")).unwrap()),
+            recorder: Recorder::start(settings, clock).unwrap(),
+            operators: Operators::new(vec![person(Role::Viewer, None)], 999, clock),
+            accounts: vec!["acme".into(), "other".into()],
+            audit,
+        };
+        Self { desk, folder }
+    }
+
+    async fn ask(&self, caller: &Caller, request: Request) -> Answer {
+        let (rows, mut read) = mpsc::channel(1);
+        let ask = Ask { request, reason: "because".into(), instruction: String::new(), login: None };
+        let reading = async { while read.recv().await.is_some() {} };
+        let handling = async {
+            let last = self.desk.handle(caller, &ask, &rows).await;
+            drop(rows);
+            last
+        };
+        tokio::join!(handling, reading).0
+    }
+
+    fn entries(&self) -> Vec<Entry> {
+        let mut entries = Vec::new();
+        let folder = Folder::new(self.folder.path().join("audit"));
+        reading::walk(&folder, None, reading::Range::default(), None, |entry| entries.push(entry.clone())).unwrap();
+        entries
+    }
+}
+
+fn person(role: Role, accounts: Option<&[&str]>) -> Operator {
+    let accounts = accounts.map(|accounts| accounts.iter().map(|name| (*name).to_owned()).collect());
+    Operator { name: "Kari".into(), uid: Some(1001), password: None, certificate: None, role, accounts }
+}
+
+fn caller(role: Role, accounts: Option<&[&str]>) -> Caller {
+    Caller { operator: Arc::new(person(role, accounts)), origin: "uid 1001".into() }
+}
+
+fn requests() -> Vec<Request> {
+    let (account, name) = (|| "acme".to_owned(), || "Kari".to_owned());
+    vec![
+        Request::Status {},
+        Request::Binds { account: None },
+        Request::Binds { account: Some(account()) },
+        Request::UnbindAccount { account: account() },
+        Request::Drain {},
+        Request::AccountDisable { account: account() },
+        Request::AccountEnable { account: account() },
+        Request::OperatorRevoke { name: name() },
+        Request::OperatorRestore { name: name() },
+        Request::AuditShow { from: None, to: None, actor: None },
+    ]
+}
+
+#[tokio::test]
+async fn every_request_of_every_role_is_recorded_once_and_done_only_where_it_may_be() {
+    let gate = Gate::new();
+    let mut expected = Vec::new();
+    for role in Role::ALL {
+        for request in requests() {
+            let before = gate.desk.keeper.standing();
+            gate.desk.stop.send_replace(false);
+            let answer = gate.ask(&caller(role, None), request.clone()).await;
+            let may = role.may(request.action());
+            assert_eq!(matches!(answer, Answer::Done(_)), may, "{role:?} {request:?}: {answer:?}");
+            if !may {
+                assert_eq!(gate.desk.keeper.standing(), before, "{role:?} {request:?}");
+                assert!(!*gate.desk.stop.borrow() && !gate.desk.roster.is_shut("acme"));
+            }
+            let outcome = if may { Outcome::Allowed } else { Outcome::Denied };
+            expected.push((request.action().name().to_owned(), request.object(), outcome));
+        }
+    }
+    let found: Vec<_> = gate.entries().into_iter().map(|entry| entry.said).collect();
+    assert!(found.iter().all(|said| said.actor.name == "Kari" && said.reason == "because"));
+    let found: Vec<_> = found.into_iter().map(|said| (said.action, said.object, said.outcome)).collect();
+    assert_eq!(found, expected);
+}
+
+#[tokio::test]
+async fn effects_are_what_was_asked() {
+    let gate = Gate::new();
+    let officer = caller(Role::PrivacyOfficer, None);
+    gate.ask(&officer, Request::AccountDisable { account: "acme".into() }).await;
+    assert!(gate.desk.roster.is_shut("acme"));
+    gate.ask(&officer, Request::AccountEnable { account: "acme".into() }).await;
+    assert!(!gate.desk.roster.is_shut("acme"));
+    gate.ask(&officer, Request::OperatorRevoke { name: "Kari".into() }).await;
+    assert!(gate.desk.keeper.standing().revoked_operators.contains("Kari"));
+    gate.ask(&officer, Request::Drain {}).await;
+    assert!(*gate.desk.stop.borrow());
+}
+
+#[tokio::test]
+async fn what_does_not_exist_or_is_out_of_scope_is_refused_and_recorded() {
+    let gate = Gate::new();
+    let (all, some) = (caller(Role::PrivacyOfficer, None), caller(Role::PrivacyOfficer, Some(&["other"])));
+    for (who, request, why) in [
+        (&all, Request::AccountDisable { account: "nobody".into() }, "no account \"nobody\""),
+        (&all, Request::UnbindLink { link: 7 }, "no bind has the number 7"),
+        (&all, Request::OperatorRevoke { name: "Ola".into() }, "no operator \"Ola\""),
+        (&all, Request::AuditShow { from: Some("today".into()), to: None, actor: None }, "\"today\" is no day"),
+        (&some, Request::AccountDisable { account: "acme".into() }, "not in your scope"),
+        (&some, Request::UnbindLink { link: 7 }, "outside your scope"),
+        (&some, Request::Drain {}, "outside your scope"),
+    ] {
+        match gate.ask(who, request.clone()).await {
+            Answer::Refused(said) => assert!(said.contains(why), "{request:?}: {said}"),
+            other => panic!("{request:?}: {other:?}"),
+        }
+    }
+    let entries = gate.entries();
+    assert_eq!(entries.len(), 7);
+    assert!(entries.iter().all(|entry| entry.said.outcome == Outcome::Denied));
+    assert_eq!(*gate.desk.keeper.standing(), Standing::default());
+}
+
+#[tokio::test]
+async fn without_a_record_only_looking_is_left() {
+    let gate = Gate::new();
+    std::fs::write(gate.folder.path().join("audit"), "in the way").unwrap();
+    let officer = caller(Role::PrivacyOfficer, None);
+    for request in requests() {
+        let answer = gate.ask(&officer, request.clone()).await;
+        let looks = request.action().needs_no_record();
+        assert_eq!(matches!(answer, Answer::Done(_)), looks, "{request:?}: {answer:?}");
+    }
+    assert!(!*gate.desk.stop.borrow());
+    assert_eq!(*gate.desk.keeper.standing(), Standing::default());
+}
