@@ -107,6 +107,40 @@ proptest! {
     }
 
     #[test]
+    fn a_body_goes_on_as_if_it_were_decoded_and_changed(
+        own in own_sm(), times in any::<[bool; 2]>(), plain in any::<bool>(), validity in c_octets(16),
+    ) {
+        let mut own = own;
+        own.strings.iter_mut().skip(1).zip(times).filter(|(_, kept)| !kept).for_each(|(time, _)| time.clear());
+        if plain {
+            own.tlvs.clear();
+        }
+        let (sm, mut wire) = (own.sm(), BytesMut::new());
+        sm.encode(CommandId::SUBMIT_SM, 7, &mut wire);
+        let changed = Sm {
+            schedule_delivery_time: b"",
+            validity_period: &validity,
+            replace_if_present_flag: 0,
+            registered_delivery: sm.registered_delivery & !0b11 | 1,
+            ..sm
+        };
+        let (mut expected, mut onward) = (BytesMut::from(&b"before"[..]), BytesMut::from(&b"before"[..]));
+        changed.encode(CommandId::SUBMIT_SM, 0, &mut expected);
+        Sm::encode_onward(&wire[HEADER_LENGTH..], &validity, &mut onward).unwrap();
+        prop_assert_eq!(&onward, &expected);
+        let (source, destination, _) = Sm::addresses(&wire[HEADER_LENGTH..]).unwrap();
+        prop_assert_eq!((source, destination), (sm.source, sm.destination));
+    }
+
+    #[test]
+    fn no_octets_make_going_on_panic(body in vec(prop_oneof![Just(0), any::<u8>()], 0..80)) {
+        let (mut wire, decoded) = (BytesMut::new(), Sm::decode(&body).is_ok());
+        let onward = Sm::encode_onward(&body, b"", &mut wire).is_ok();
+        prop_assert_eq!(onward, decoded);
+        prop_assert_eq!(wire.is_empty(), !onward);
+    }
+
+    #[test]
     fn a_cut_sm_is_refused_or_has_lost_only_parameters(own in own_sm(), cut in any::<prop::sample::Index>()) {
         let sm = own.sm();
         let mut wire = BytesMut::new();
@@ -202,6 +236,10 @@ proptest! {
         prop_assert_eq!((sm.source, sm.destination), (source, destination));
         let read = Receipt::read(&sm).unwrap();
         prop_assert_eq!((read.id, read.state, read.error, read.tlv_id), (id.as_bytes(), state, error, with_tlvs));
+        let mut scratch = [0; RECEIPT_SCRATCH];
+        let brief = Receipt::read_brief(&sm, &mut scratch).unwrap();
+        prop_assert_eq!((brief.id, brief.state, brief.tlv_id), (read.id, read.state, read.tlv_id));
+        prop_assert!(brief.error == read.error || brief.error == 0 && matches!(state, 1 | 2));
         prop_assert_eq!(read.done_date, Some(Unix(done.0 / 60_000 * 60_000)));
         prop_assert_eq!(read.submit_date, Some(Unix(submitted.0 / 60_000 * 60_000)));
         // A network type that is a digit cannot be told from the form of some carriers that writes digits.

@@ -204,7 +204,7 @@ impl Bridge {
             }
             let Some(link) = self.pick_receiver(account) else { return };
             let position = self.book.slots[slot].position;
-            if self.pages.accepted(position).is_none() {
+            if !self.pages.is_at_hand(position) {
                 self.ask(position.block, now, out);
                 return;
             }
@@ -239,13 +239,13 @@ impl Bridge {
     pub(super) fn tell(&mut self, slot: u32, link: u16, token: u64, told: &Told, out: &mut Outbox) {
         let entry = &self.book.slots[slot];
         let Some(accept) = self.pages.accepted(entry.position) else { return };
-        let Ok(sm) = Sm::decode(accept.body) else { return };
+        let Ok((sender, recipient, _)) = Sm::addresses(accept.body) else { return };
         let with_tlvs = matches!(self.links[link].side, Side::Account { tlvs: true, .. });
         let mut digits = [0; 20];
         let receipt = ReceiptSm {
             id: shown(entry).digits(entry.flags & LEGACY_ID != 0, &mut digits),
-            source: sm.destination,
-            destination: sm.source,
+            source: recipient,
+            destination: sender,
             submitted: accept.accepted,
             done: told.done,
             state: told.state as u8,

@@ -279,6 +279,13 @@ impl Book {
         })
     }
 
+    /// The message to one of these recipients whose carrier's id is this one: what [`Self::find_receipted`] looks for
+    /// first, and nearly always finds.
+    pub(super) fn find_exact(&self, carrier: CarrierId, id: &[u8], recipients: [u16; 2]) -> Option<u32> {
+        let key = self.key(carrier, canonical(id, &mut [0; 65]));
+        self.find_key(key, recipients).filter(|slot| recipients.contains(&self.slots[*slot].recipient))
+    }
+
     /// The message that a receipt with these [`Self::keys`] to one of these recipients is about, and whether its id had to
     /// be converted. A converted id counts only where the recipient is the same, for "1234" is a number in both bases;
     /// of a carrier that mixes the bases, that holds of every id.

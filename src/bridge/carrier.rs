@@ -12,7 +12,7 @@ use super::tally::CarrierTally;
 use crate::clock::{Mono, Now, Unix};
 use crate::limits;
 use crate::message::{CarrierId, LinkId};
-use crate::pdu::{CommandId, Sm, Time};
+use crate::pdu::{Sm, Time};
 use crate::policy::{Cell, OnUnknown, Pace, Policy, Rate, Verdict};
 use crate::session::{BindMode, Request};
 use crate::store::{Enrolled, Write};
@@ -254,7 +254,7 @@ impl Bridge {
                 return Turn::Empty;
             }
             let position = self.book.slots[slot].position;
-            if self.pages.accepted(position).is_none() {
+            if !self.pages.is_at_hand(position) {
                 self.ask(position.block, now, out);
                 return Turn::NeedsBlock;
             }
@@ -304,21 +304,15 @@ impl Bridge {
         self.lanes.forwarded(lane);
         let entry = &self.book.slots[slot];
         let Some(accept) = self.pages.accepted(entry.position) else { return };
-        let Ok(mut sm) = Sm::decode(accept.body) else { return };
-        let validity;
-        sm.schedule_delivery_time = b"";
-        sm.validity_period = b"";
-        sm.replace_if_present_flag = 0;
-        // A receipt is always asked for: it is how smppgate learns the final state.
-        sm.registered_delivery = (sm.registered_delivery & !0b11) | 0b01;
-        if entry.flags & VALIDITY_GIVEN != 0 {
-            // Absolute, for the message may have waited here.
-            validity = Time::absolute(Unix(u64::from(entry.expires) * 1000));
-            sm.validity_period = &validity;
-        }
+        // Absolute, for the message may have waited here.
+        let validity =
+            (entry.flags & VALIDITY_GIVEN != 0).then(|| Time::absolute(Unix(u64::from(entry.expires) * 1000)));
+        let validity = validity.as_ref().map_or(&b""[..], |time| &time[..]);
         let parcel = self.links.then(link, out);
-        parcel.requests.push(Request { at: parcel.wire.len() as u32, token });
-        sm.encode(CommandId::SUBMIT_SM, 0, &mut parcel.wire);
+        let at = parcel.wire.len() as u32;
+        if Sm::encode_onward(accept.body, validity, &mut parcel.wire).is_ok() {
+            parcel.requests.push(Request { at, token });
+        }
     }
 
     /// Whether an unknown outcome ends a message of this carrier. Its hand-outs are on disk before they leave, so that

@@ -1,6 +1,6 @@
 //! What reaches the bridge, and what leaves it. Values only: nothing here sends, waits or stores.
 
-use bytes::Bytes;
+use bytes::{Bytes, BytesMut};
 
 use super::lookup::Lookup;
 use crate::message::{AccountId, CarrierId, LinkId};
@@ -73,7 +73,12 @@ pub enum Input {
 #[derive(Debug, Default)]
 pub struct Parcels {
     list: Vec<(LinkId, Parcel)>,
+    /// Octets and requests of a parcel, on average of those drained last: what the next ones make room for.
+    usual: (usize, usize),
 }
+
+/// Most octets that a parcel makes room for in advance.
+const ROOM_MAX: usize = 64 * 1024;
 
 impl Parcels {
     /// The parcel of `link`, remembered by the caller in `at` (`u32::MAX`: none yet).
@@ -83,7 +88,9 @@ impl Parcels {
         let index = if known {
             index
         } else {
-            self.list.push((link, Parcel::default()));
+            let (octets, requests) = self.usual;
+            let (wire, requests) = (BytesMut::with_capacity(octets), Vec::with_capacity(requests));
+            self.list.push((link, Parcel { wire, requests, ..Parcel::default() }));
             self.list.len() - 1
         };
         *at = u32::try_from(index).unwrap_or(u32::MAX);
@@ -92,12 +99,25 @@ impl Parcels {
 
     /// Takes all parcels, in the order in which they were begun.
     pub fn drain(&mut self) -> impl Iterator<Item = (LinkId, Parcel)> + '_ {
+        self.learn();
         self.list.drain(..)
+    }
+
+    /// Makes the next parcels as large as these, and an eighth larger.
+    fn learn(&mut self) {
+        if self.list.is_empty() {
+            return;
+        }
+        let sum = |of: fn(&Parcel) -> usize| self.list.iter().map(|(_, parcel)| of(parcel)).sum::<usize>();
+        let average = |sum: usize| sum / self.list.len() * 9 / 8;
+        let octets = average(sum(|parcel| parcel.wire.len())).min(ROOM_MAX);
+        self.usual = (octets, average(sum(|parcel| parcel.requests.len())).min(ROOM_MAX / 16));
     }
 
     /// Takes the whole list.
     #[must_use]
     pub fn take(&mut self) -> Vec<(LinkId, Parcel)> {
+        self.learn();
         std::mem::take(&mut self.list)
     }
 

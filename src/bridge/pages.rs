@@ -151,6 +151,11 @@ impl Pages {
         }
     }
 
+    /// Whether the accept record at `position` is at hand.
+    pub(super) fn is_at_hand(&self, position: Position) -> bool {
+        position.block >= self.open || self.has(position.block)
+    }
+
     /// Whether the block is at hand.
     pub(super) fn has(&self, number: u64) -> bool {
         self.shelf.contains_key(&number)

@@ -171,7 +171,7 @@ impl Bridge {
 
     /// What a carrier brings, whichever PDU it uses: a receipt, or something else.
     fn delivered(&mut self, carrier: u16, sm: &Sm<'_>, now: Now, out: &mut Outbox) -> CommandStatus {
-        match Receipt::read_with(sm, &mut [0; RECEIPT_SCRATCH]) {
+        match Receipt::read_brief(sm, &mut [0; RECEIPT_SCRATCH]) {
             Some(receipt) => self.receipt(carrier, sm, &receipt, now, out),
             None => self.mobile_originated(carrier),
         }
@@ -198,11 +198,13 @@ impl Bridge {
         let state = MessageState::from_octet(receipt.state).unwrap_or(MessageState::Unknown);
         self.carriers[carrier as usize].tally.receipts[state as usize] += 1;
         let id = receipt.id.get(..receipt.id.len().min(65)).unwrap_or_default();
-        let keys = self.book.keys(CarrierId(carrier), id);
         // Some carriers do not swap the addresses.
         let recipients = [tail(sm.source.octets()), tail(sm.destination.octets())];
+        let exact = self.book.find_exact(CarrierId(carrier), id, recipients);
+        let keys = if exact.is_some() { [0; 3] } else { self.book.keys(CarrierId(carrier), id) };
         let mixes = self.carriers[carrier as usize].tally.receipts_converted > 0;
-        match self.book.find_receipted(keys, recipients, mixes) {
+        let found = || self.book.find_receipted(keys, recipients, mixes);
+        match exact.map(|slot| (slot, false)).or_else(found) {
             Some((slot, converted)) => {
                 self.carriers[carrier as usize].tally.receipts_converted += u64::from(converted);
                 if !state.is_final() {
@@ -271,8 +273,11 @@ pub(super) fn digits(mut number: u128, base: u128, buffer: &mut [u8; 48]) -> &[u
 
 /// Hash of the last seven digits of a number, the same in every spelling of it; of fewer where there are no more.
 pub(super) fn tail(number: &[u8]) -> u16 {
-    let digits = number.iter().rev().filter(|octet| octet.is_ascii_digit()).take(7);
-    let value = digits.fold(0_u32, |value, digit| value * 11 + u32::from(digit - b'0') + 1);
+    let add = |value: u32, digit: &u8| value * 11 + u32::from(digit - b'0') + 1;
+    let value = match number.last_chunk::<7>() {
+        Some(last) if last.iter().all(u8::is_ascii_digit) => last.iter().rev().fold(0, add),
+        _ => number.iter().rev().filter(|octet| octet.is_ascii_digit()).take(7).fold(0, add),
+    };
     (value.wrapping_mul(0x9E37_79B1) >> 16) as u16
 }
 

@@ -132,7 +132,7 @@ impl Bridge {
         self.next_id = self.next_id.max(accept.id.0 + 1);
         self.pages.count(position);
         self.parked.time_passed(seconds(accept.accepted));
-        let recipient = Sm::decode(accept.body).map_or(0, |sm| tail(sm.destination.octets()));
+        let recipient = Sm::addresses(accept.body).map_or(0, |(_, destination, _)| tail(destination.octets()));
         let country = Country::from_octets(accept.country).unwrap_or(Country::NON_GEOGRAPHIC);
         while self.accounts.len() <= accept.account.0 as usize {
             // A store from elsewhere: the account has no name here, and nobody can bind as it.

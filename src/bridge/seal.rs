@@ -12,7 +12,7 @@ use super::pages::Page;
 use crate::clock::{Mono, Now, Unix};
 use crate::limits;
 use crate::message::MessageId;
-use crate::pdu::Sm;
+use crate::pdu::{Address, Sm};
 use crate::policy::Class;
 use crate::store::{Accept, ArchiveBuilder, ArchiveRecord, Block, Party, Write};
 
@@ -131,9 +131,9 @@ impl Bridge {
     /// The message leaves memory; what may be kept of it goes into the archive.
     fn archive(&mut self, slot: u32, accept: &Accept<'_>, home: u64) {
         let entry = &self.book.slots[slot];
-        if let Ok(sm) = Sm::decode(accept.body)
-            && let Some(source) = Party::new(sm.source.ton(), sm.source.npi(), sm.source.octets())
-            && let Some(destination) = Party::new(sm.destination.ton(), sm.destination.npi(), sm.destination.octets())
+        let party = |address: &Address| Party::new(address.ton(), address.npi(), address.octets());
+        if let Ok((source, destination, _)) = Sm::addresses(accept.body)
+            && let (Some(source), Some(destination)) = (party(&source), party(&destination))
         {
             // Kept in whole seconds, and the clock may have been set back.
             let done = Unix(u64::from(entry.done) * 1000).max(accept.accepted);

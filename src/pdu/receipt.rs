@@ -82,6 +82,19 @@ impl<'a> Receipt<'a> {
         Self::of(sm, scratch.get(..length).unwrap_or(&[]))
     }
 
+    /// As [`read_with`](Self::read_with), and does not look at the text where the optional parameters say which message
+    /// it is and that nothing went wrong: what only the text can say is absent then.
+    #[must_use]
+    pub fn read_brief(sm: &Sm<'a>, scratch: &'a mut [u8; RECEIPT_SCRATCH]) -> Option<Self> {
+        if let (Some(id), Some(state @ (ENROUTE | DELIVERED))) = (tlv_id(sm), tlv_state(sm))
+            && sm.tlvs.find(Tag::NETWORK_ERROR_CODE).is_none()
+        {
+            let (error_text, network_error, submit_date, done_date) = (&b""[..], None, None, None);
+            return Some(Self { id, state, error: 0, error_text, network_error, submit_date, done_date, tlv_id: true });
+        }
+        Self::read_with(sm, scratch)
+    }
+
     /// Reads a receipt's text alone, whatever flags it came with; `None` without id and stat.
     #[must_use]
     pub fn from_text(text: &'a [u8]) -> Option<Self> {
@@ -90,8 +103,7 @@ impl<'a> Receipt<'a> {
 
     fn of(sm: &Sm<'a>, text: &'a [u8]) -> Option<Self> {
         let keys = Keys::find(text);
-        let tlv_id = sm.tlvs.find(Tag::RECEIPTED_MESSAGE_ID).map(receipt_text::trimmed).filter(|id| !id.is_empty());
-        let tlv_state = sm.tlvs.octet(Tag::MESSAGE_STATE).and_then(known_state);
+        let (tlv_id, tlv_state) = (tlv_id(sm), tlv_state(sm));
         let network_error = sm.tlvs.find(Tag::NETWORK_ERROR_CODE).and_then(network_error);
         if tlv_id.is_none() && tlv_state.is_none() && (keys.id.is_empty() || keys.stat.is_empty()) {
             return None;
@@ -124,6 +136,14 @@ impl fmt::Debug for Receipt<'_> {
             .field("tlv_id", &self.tlv_id)
             .finish_non_exhaustive()
     }
+}
+
+fn tlv_id<'a>(sm: &Sm<'a>) -> Option<&'a [u8]> {
+    sm.tlvs.find(Tag::RECEIPTED_MESSAGE_ID).map(receipt_text::trimmed).filter(|id| !id.is_empty())
+}
+
+fn tlv_state(sm: &Sm<'_>) -> Option<u8> {
+    sm.tlvs.octet(Tag::MESSAGE_STATE).and_then(known_state)
 }
 
 /// States of 3.4 as they are, those of 5.0 as their nearest.

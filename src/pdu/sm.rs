@@ -12,6 +12,7 @@ use super::address::Address;
 use super::command::{CommandId, CommandStatus};
 use super::fault::Malformed;
 use super::field::{DESTINATION, Fields, SOURCE};
+use super::header::HEADER_LENGTH;
 use super::pen::Head;
 use super::tag::Tag;
 use super::tlv::Tlvs;
@@ -75,6 +76,17 @@ impl<'a> Sm<'a> {
         let source = fields.address(SOURCE)?;
         let destination = fields.address(DESTINATION)?;
         Self::decode_after_addresses(fields, service_type, source, destination)
+    }
+
+    /// Source and destination of a body, and the octets after them; the rest of it is not looked at.
+    ///
+    /// # Errors
+    /// Those of [`decode`](Self::decode) for the fields up to the addresses.
+    pub fn addresses(body: &'a [u8]) -> Result<(Address, Address, &'a [u8]), Malformed> {
+        let mut fields = Fields::new(body);
+        fields.c_octets(SERVICE_TYPE_MAX, CommandStatus::ESME_RINVSERTYP, "service_type")?;
+        let source = fields.address(SOURCE)?;
+        Ok((source, fields.address(DESTINATION)?, fields.rest()))
     }
 
     /// The fields that `submit_multi` shares, with those before them.
@@ -145,6 +157,33 @@ impl<'a> Sm<'a> {
         head.finish(&[self.text_field(), self.tlvs.as_octets()], wire);
     }
 
+    /// Appends the `submit_sm` with which a stored body goes on to a carrier: to be sent at once, valid until `validity`
+    /// (empty: as long as the carrier likes), replacing nothing, and with a receipt, which is how its final state is learnt.
+    ///
+    /// # Errors
+    /// Those of [`decode`](Self::decode); nothing is appended then.
+    pub fn encode_onward(body: &[u8], validity: &[u8], wire: &mut BytesMut) -> Result<(), Malformed> {
+        let (_, _, rest) = Sm::addresses(body)?;
+        let at = body.len() - rest.len();
+        // The common case needs no more than a copy: neither time is there, none is to be, and the text is the end.
+        if let [_, _, _, 0, 0, registered, _, _, _, length, text @ ..] = rest
+            && validity.is_empty()
+            && text.len() == usize::from(*length)
+        {
+            let start = wire.len() + HEADER_LENGTH;
+            Head::begin(CommandId::SUBMIT_SM, 0).finish(&[body], wire);
+            wire[start + at + 5..start + at + 7].copy_from_slice(&[onward_delivery(*registered), 0]);
+            return Ok(());
+        }
+        let mut sm = Sm::decode(body)?;
+        sm.schedule_delivery_time = b"";
+        sm.validity_period = validity;
+        sm.replace_if_present_flag = 0;
+        sm.registered_delivery = onward_delivery(sm.registered_delivery);
+        sm.encode(CommandId::SUBMIT_SM, 0, wire);
+        Ok(())
+    }
+
     /// What of `short_message` its length octet can tell of.
     #[inline]
     pub(super) fn text_field(&self) -> &'a [u8] {
@@ -165,6 +204,11 @@ impl<'a> Sm<'a> {
             u8::try_from(self.short_message.len()).unwrap_or(u8::MAX),
         ]);
     }
+}
+
+/// A receipt in any case, and of the other bits what the client asked for. SMPP 3.4 §5.2.17.
+fn onward_delivery(registered: u8) -> u8 {
+    (registered & !0b11) | 0b01
 }
 
 impl fmt::Debug for Sm<'_> {
