@@ -91,13 +91,13 @@ fn space_levels_off_and_comes_back() {
     most(&mut load, 600, 0);
     // The engine gives space back as it goes on writing, so the load goes on, for a while.
     for _ in 0..10 {
-        if load.store.health().octets < level * 3 / 4 {
+        if load.store.health().octets < level / 2 {
             break;
         }
         most(&mut load, 200, 0);
     }
     let Health { octets, archive_blocks, journal_blocks } = load.store.health();
     assert!((archive_blocks, journal_blocks) < (2, 30), "{archive_blocks} and {journal_blocks} blocks");
-    // The engine keeps whole segments: about 20 MB of the level stay, however little is stored.
-    assert!(octets < level * 3 / 4, "{octets} octets after a sweep, {level} before");
+    // The engine keeps whole segments, and some emptied slots their space: a third of the level, however little is stored.
+    assert!(octets < level / 2, "{octets} octets after a sweep, {level} before");
 }

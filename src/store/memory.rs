@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::archive::{ArchiveBlock, ArchiveKey, ArchiveRecord};
+use super::archive::{ArchiveBlock, ArchiveKey};
 use super::block::Block;
 use super::index::ArchiveIndex;
 use super::names::{self, Names};
@@ -141,13 +141,6 @@ impl MemoryStore {
         }
         fault.map_or(Ok(()), Err)
     }
-
-    fn archive_block(&self, key: ArchiveKey) -> Result<Option<ArchiveBlock>, Fault> {
-        let Some(octets) = self.applied.archive.get(&key) else { return Ok(None) };
-        let (block, _) =
-            ArchiveBlock::check(key, octets.to_vec()).map_err(|damage| Fault::DamagedArchive { key, damage })?;
-        Ok(Some(block))
-    }
 }
 
 impl std::fmt::Debug for MemoryStore {
@@ -267,17 +260,15 @@ impl Store for MemoryStore {
         Ok(enrolled)
     }
 
-    fn archived(&self, id: MessageId) -> Result<Option<ArchiveRecord>, Fault> {
-        for key in self.index.candidates(id) {
-            let found = match self.archive_block(key)? {
-                Some(block) => block.find(id).map_err(|damage| Fault::DamagedArchive { key, damage })?,
-                None => None,
-            };
-            if found.is_some() {
-                return Ok(found);
-            }
-        }
-        Ok(None)
+    fn archive(&self) -> &ArchiveIndex {
+        &self.index
+    }
+
+    fn archive_block(&self, key: ArchiveKey) -> Result<Option<ArchiveBlock>, Fault> {
+        let Some(octets) = self.applied.archive.get(&key) else { return Ok(None) };
+        let (block, _) =
+            ArchiveBlock::check(key, octets.to_vec()).map_err(|damage| Fault::DamagedArchive { key, damage })?;
+        Ok(Some(block))
     }
 
     fn health(&self) -> Health {

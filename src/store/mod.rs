@@ -11,10 +11,14 @@
 pub mod archive;
 pub mod block;
 mod disk;
+mod engine;
 mod envelope;
+mod files;
 mod index;
 pub mod memory;
 mod names;
+#[cfg(test)]
+mod power_cut;
 mod sled;
 mod slots;
 mod witness;
@@ -88,11 +92,31 @@ pub trait Store: Send {
     /// [`Fault::Crowded`] when the numbers run out; other faults of the disk.
     fn enroll(&mut self, accounts: &[&str], carriers: &[&str]) -> Result<Enrolled, Fault>;
 
+    /// Which archive blocks there are.
+    fn archive(&self) -> &ArchiveIndex;
+
+    /// Reads one archive block; `None` when it was never stored, or is forgotten.
+    ///
+    /// # Errors
+    /// [`Fault::DamagedArchive`] when it is not what was written; other faults of the disk.
+    fn archive_block(&self, key: ArchiveKey) -> Result<Option<ArchiveBlock>, Fault>;
+
     /// The record of a settled message, until it is forgotten. Reads few blocks.
     ///
     /// # Errors
-    /// [`Fault::Damaged`] names the block; other faults of the disk.
-    fn archived(&self, id: MessageId) -> Result<Option<ArchiveRecord>, Fault>;
+    /// [`Fault::DamagedArchive`] names the block; other faults of the disk.
+    fn archived(&self, id: MessageId) -> Result<Option<ArchiveRecord>, Fault> {
+        for key in self.archive().candidates(id) {
+            let found = match self.archive_block(key)? {
+                Some(block) => block.find(id).map_err(|damage| Fault::DamagedArchive { key, damage })?,
+                None => None,
+            };
+            if found.is_some() {
+                return Ok(found);
+            }
+        }
+        Ok(None)
+    }
 
     /// How full it is.
     fn health(&self) -> Health;

@@ -1,25 +1,24 @@
 //! sled 0.34, as much of it as the store needs: blocks in numbered places, a few small values beside them, one batch and
 //! one flush at a time. No other file names sled.
 //!
-//! What sled is good and bad at decides the shape: it prices keys and not octets, hence few large values; splitting and
-//! merging its tree's nodes costs writes and can lose the space of a large node, hence places that are overwritten and
-//! emptied and never removed; it panics over files damaged in ways it does not expect, hence [`unpanicked`]; its flush
-//! asks the system to write (`sync_file_range`) and not the disk to keep, hence [`Files`].
+//! What sled is good and bad at decides the shape: it prices keys and not octets, hence few large values; it writes nodes
+//! of its tree anew with all that is in them, hence one place in each node (see `slots`), made while nodes are small,
+//! overwritten and emptied and never removed; it panics over files damaged in ways it does not expect, hence
+//! [`unpanicked`]; its flush does not reach the disk, hence [`Files`].
 
-use std::cell::RefCell;
-use std::collections::BTreeSet;
-use std::ffi::OsString;
 use std::fs;
-use std::io::{self, ErrorKind};
+use std::io::ErrorKind;
+use std::ops::Range;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::path::{Path, PathBuf};
+use std::path::Path;
+use std::sync::Arc;
 use std::time::Duration;
 
 use sled::{Batch, Db, IVec, Tree};
 
 use super::Fault;
 use super::envelope::VERSION;
-use super::slots::GROUP;
+use super::files::{Disk, Files};
 
 /// How sled is set up. The defaults are what `benches/store.rs` found best.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -43,48 +42,6 @@ pub(super) struct Database {
     db: Db,
     blocks: Tree,
     files: Files,
-}
-
-/// The files of a database, as far as a commit may change them: the log, and a file for each large node.
-///
-/// sled's flush brings them to the system; only this brings them through the system's and the disk's caches, so that a
-/// power cut after it loses nothing.
-struct Files {
-    log: fs::File,
-    blobs: PathBuf,
-    /// Large nodes that are on the disk. They are written once, under names that are not used again.
-    kept: RefCell<BTreeSet<OsString>>,
-}
-
-impl Files {
-    fn open(path: &Path) -> io::Result<Self> {
-        let log = fs::File::open(path.join("db"))?;
-        Ok(Self { log, blobs: path.join("blobs"), kept: RefCell::default() })
-    }
-
-    /// Large nodes first, for the log names them.
-    fn sync(&self) -> io::Result<()> {
-        let (mut present, mut fresh) = (BTreeSet::new(), false);
-        let mut kept = self.kept.borrow_mut();
-        for entry in fs::read_dir(&self.blobs)? {
-            let entry = entry?;
-            let name = entry.file_name();
-            if !kept.contains(&name) {
-                match fs::File::open(entry.path()).and_then(|file| file.sync_data()) {
-                    Ok(()) => fresh = true,
-                    // Replaced meanwhile.
-                    Err(error) if error.kind() == ErrorKind::NotFound => continue,
-                    Err(error) => return Err(error),
-                }
-            }
-            present.insert(name);
-        }
-        if fresh {
-            fs::File::open(&self.blobs)?.sync_all()?;
-        }
-        *kept = present;
-        self.log.sync_data()
-    }
 }
 
 /// Changes that are applied as one.
@@ -112,7 +69,13 @@ impl Changes {
 
 impl Database {
     /// Opens a database, or makes it. `patient` waits for its files when they belonged to this process before.
-    pub(super) fn open(doing: &'static str, path: &Path, tuning: Tuning, patient: bool) -> Result<Self, Fault> {
+    pub(super) fn open(
+        doing: &'static str,
+        path: &Path,
+        tuning: Tuning,
+        disk: &Arc<dyn Disk>,
+        patient: bool,
+    ) -> Result<Self, Fault> {
         let config = sled::Config::new()
             .path(path)
             .flush_every_ms(None)
@@ -142,34 +105,50 @@ impl Database {
             None if db.is_empty() && trees.len() == 1 => {
                 db.insert(FORMAT, &[VERSION]).map_err(because(doing))?;
                 db.flush().map_err(because(doing))?;
-                fs::File::open(path)
-                    .and_then(|folder| folder.sync_all())
+                // sled does not sync the file that it keeps the segments' size in.
+                let conf = path.join("conf");
+                fs::File::open(&conf)
+                    .and_then(|file| disk.keep_file(&conf, &file))
+                    .and_then(|()| disk.keep_names(path))
                     .map_err(|error| because(doing)(error.into()))?;
             }
             _ => return Err(foreign("a sled database of another program")),
         }
         let blocks = db.open_tree("blocks").map_err(because(doing))?;
-        let files = Files::open(path).map_err(|error| because(doing)(error.into()))?;
+        let files = Files::open(path, Arc::clone(disk)).map_err(|error| because(doing)(error.into()))?;
         Ok(Self { db, blocks, files })
     }
 
     /// Applies changes, and puts them and all before them on the disk if `flush` says so.
     pub(super) fn apply(&self, doing: &'static str, changes: Changes, flush: bool) -> Result<(), Fault> {
         self.blocks.apply_batch(changes.batch).map_err(because(doing))?;
-        if flush {
-            self.db.flush().map_err(because(doing))?;
-            self.files.sync().map_err(|error| because(doing)(error.into()))?;
+        if flush { self.flush(doing) } else { Ok(()) }
+    }
+
+    fn flush(&self, doing: &'static str) -> Result<(), Fault> {
+        self.db.flush().map_err(because(doing))?;
+        self.files.sync().map_err(|error| because(doing)(error.into()))
+    }
+
+    /// Makes empty places, durably, so that a fault that comes later does not take them back. One by one and in order:
+    /// then nodes split where `slots` expects it. No block may be in them.
+    pub(super) fn make(&self, doing: &'static str, numbers: Range<u32>) -> Result<(), Fault> {
+        if numbers.is_empty() {
+            return Ok(());
         }
-        Ok(())
+        for number in numbers {
+            self.blocks.insert(number.to_be_bytes(), &[]).map_err(because(doing))?;
+        }
+        self.flush(doing)
     }
 
     /// The octets in a slot; `None` for an empty one.
     pub(super) fn read(&self, doing: &'static str, slot: u32) -> Result<Option<IVec>, Fault> {
         let octets = self.blocks.get(slot.to_be_bytes()).map_err(because(doing))?;
-        Ok(octets.filter(|octets| !octets.is_empty()))
+        Ok(octets.filter(|octets| !is_empty(octets)))
     }
 
-    /// Visits all slots, empty ones too.
+    /// Visits all places, empty ones too: those have no octets.
     pub(super) fn each(
         &self,
         doing: &'static str,
@@ -178,7 +157,7 @@ impl Database {
         for entry in &self.blocks {
             let (key, octets) = entry.map_err(because(doing))?;
             if let Ok(slot) = key.as_ref().try_into() {
-                visit(u32::from_be_bytes(slot), &octets)?;
+                visit(u32::from_be_bytes(slot), if is_empty(&octets) { &[] } else { &octets })?;
             }
         }
         Ok(())
@@ -194,18 +173,28 @@ impl Database {
         self.db.size_on_disk().unwrap_or(0)
     }
 
-    /// Makes sled write the nodes of empty groups anew: it does so once enough changes to a node have gathered, and
-    /// keeps the space of the old octets until then.
-    pub(super) fn give_back(&self, doing: &'static str, groups: &[u32]) -> Result<(), Fault> {
-        for first in groups {
-            for slot in [*first, first.saturating_add(GROUP - 1)] {
-                for _ in 0..NODE_CHANGES {
-                    self.blocks.insert(slot.to_be_bytes(), &[]).map_err(because(doing))?;
-                }
+    /// Makes sled write the nodes of empty slots anew: it does so once enough changes to a node have gathered, and keeps
+    /// the space of the old octets until then. A slot that has a block is left alone.
+    pub(super) fn renew(&self, doing: &'static str, slots: impl IntoIterator<Item = u32>) -> Result<(), Fault> {
+        for slot in slots {
+            let held = self.blocks.get(slot.to_be_bytes()).map_err(because(doing))?;
+            let mut octets = held.as_deref().unwrap_or_default();
+            if !is_empty(octets) {
+                continue;
+            }
+            for _ in 0..NODE_CHANGES {
+                // What is there already would be no change.
+                octets = if octets.is_empty() { &[EMPTY] } else { &[] };
+                self.blocks.insert(slot.to_be_bytes(), octets).map_err(because(doing))?;
             }
         }
         Ok(())
     }
+}
+
+/// Whether these are the octets of an empty slot: a crash may come while they change.
+fn is_empty(octets: &[u8]) -> bool {
+    matches!(octets, [] | [EMPTY])
 }
 
 /// Removes the snapshots that sled was writing when the disk was full or the process died; whether there were any.
@@ -261,8 +250,11 @@ pub(super) fn foreign(found: impl Into<String>) -> Fault {
 /// Key of the format version, in sled's default tree.
 const FORMAT: &[u8] = b"smppgate";
 
-/// Changes after which sled writes a node anew, and one more.
-const NODE_CHANGES: usize = 11;
+/// Of so many changes to a node sled makes one by writing it anew.
+const NODE_CHANGES: usize = 10;
+
+/// The other form of an empty slot. No block is as short.
+const EMPTY: u8 = 0;
 
 /// How often and how long to wait for an engine that was given up to release its files: five seconds in all.
 const RELEASE_TRIES: u32 = 500;

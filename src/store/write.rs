@@ -319,10 +319,11 @@ fn decode_final<'a>(reader: &mut Reader<'a>) -> Result<Write<'a>, Damage> {
     let error = reader.u16()?;
     let network = NetworkError { network: reader.octet()?, code: reader.u16()? };
     let at = Unix(reader.u64()?);
-    if bits & !(OWED | NETWORK) != 0 {
+    let present = bits & NETWORK != 0;
+    if bits & !(OWED | NETWORK) != 0 || !(present || network == NetworkError { network: 0, code: 0 }) {
         return Err(Damage::Field);
     }
-    let network = (bits & NETWORK != 0).then_some(network);
+    let network = present.then_some(network);
     Ok(Write::Final { id, state, error, network, at, owed: bits & OWED != 0 })
 }
 

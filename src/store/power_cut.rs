@@ -1,0 +1,197 @@
+//! Tests with a disk that loses, when the power is cut, all that it was not asked to keep: octets that were written since,
+//! and names that were made since.
+//!
+//! That the system's own disk keeps what it is asked to is not tested here.
+
+use std::collections::HashMap;
+use std::ffi::OsString;
+use std::fs::{self, File};
+use std::io;
+use std::os::unix::fs::MetadataExt;
+use std::path::Path;
+use std::sync::{Arc, Mutex};
+
+use super::files::Disk;
+use super::{
+    Accept, ArchiveBuilder, ArchiveRecord, Block, BlockBuilder, Commit, Durability, Party, SledStore, Store, Tuning,
+    Write,
+};
+use crate::clock::Unix;
+use crate::message::{AccountId, CarrierId, MessageId};
+
+/// What a power cut leaves, by inode.
+#[derive(Default)]
+struct Remains {
+    octets: HashMap<u64, Vec<u8>>,
+    names: HashMap<u64, Vec<(OsString, u64)>>,
+}
+
+/// A disk whose power can be cut.
+#[derive(Default)]
+struct Plugged {
+    remains: Mutex<Remains>,
+}
+
+impl Disk for Plugged {
+    fn keep_file(&self, path: &Path, _: &File) -> io::Result<()> {
+        let (inode, octets) = (fs::metadata(path)?.ino(), fs::read(path)?);
+        self.remains.lock().expect("no test thread panics with it").octets.insert(inode, octets);
+        Ok(())
+    }
+
+    fn keep_names(&self, folder: &Path) -> io::Result<()> {
+        let names = fs::read_dir(folder)?.map(|entry| entry.and_then(|entry| Ok((entry.file_name(), inode(&entry)?))));
+        let names = names.collect::<io::Result<_>>()?;
+        let mut remains = self.remains.lock().expect("no test thread panics with it");
+        remains.names.insert(fs::metadata(folder)?.ino(), names);
+        Ok(())
+    }
+}
+
+fn inode(entry: &fs::DirEntry) -> io::Result<u64> {
+    Ok(entry.metadata()?.ino())
+}
+
+impl Plugged {
+    /// What is in `folder` after a power cut now.
+    fn cut(&self, folder: &Path) -> tempfile::TempDir {
+        let after = tempfile::tempdir().expect("a temporary directory");
+        let remains = self.remains.lock().expect("no test thread panics with it");
+        remains.lay_out(fs::metadata(folder).expect("it is there").ino(), after.path());
+        after
+    }
+}
+
+impl Remains {
+    /// A file whose name was kept and its octets not is empty; a folder whose names were not kept, too.
+    fn lay_out(&self, folder: u64, to: &Path) {
+        for (name, inode) in self.names.get(&folder).into_iter().flatten() {
+            let path = to.join(name);
+            if self.names.contains_key(inode) || name == "blobs" {
+                fs::create_dir(&path).expect("made");
+                self.lay_out(*inode, &path);
+            } else {
+                fs::write(path, self.octets.get(inode).map_or(&[][..], Vec::as_slice)).expect("written");
+            }
+        }
+    }
+}
+
+/// Octets of a log segment in these tests: small, so that the log goes round, and each ninth block is a large node.
+const TUNING: Tuning = Tuning { cache_octets: 1 << 20, segment_octets: 64 << 10, throughput: false };
+
+/// Blocks that are kept before the oldest are sealed, and how many are sealed then.
+const LIVE: u64 = 60;
+const SEAL: u64 = 30;
+
+fn block(number: u64) -> Block {
+    let body = vec![number as u8; if number.is_multiple_of(9) { 40_000 } else { 3_000 }];
+    let mut builder = BlockBuilder::new(number);
+    builder.push(&Write::Accept(Accept {
+        id: MessageId(number),
+        account: AccountId(1),
+        country: *b"NO",
+        class: 0,
+        flags: 0,
+        accepted: Unix(number),
+        due: 0,
+        expires: 0,
+        body: &body,
+    }));
+    builder.take().remove(0)
+}
+
+fn record(number: u64) -> ArchiveRecord {
+    let party = Party::new(1, 1, b"4791234567").expect("fits");
+    ArchiveRecord {
+        id: MessageId(number),
+        account: AccountId(1),
+        class: 0,
+        accepted: Unix(number),
+        done: Unix(number),
+        state: 2,
+        error: 0,
+        carrier: Some(CarrierId(1)),
+        country: *b"NO",
+        source: party,
+        destination: party,
+    }
+}
+
+/// Commits of one block each; the oldest blocks are sealed, and forgotten some hours later.
+#[derive(Default)]
+struct Load {
+    first: u64,
+    next: u64,
+    forgotten: u64,
+}
+
+impl Load {
+    fn step(&mut self, store: &mut SledStore) {
+        let mut commit = Commit { blocks: vec![block(self.next)], ..Commit::default() };
+        self.next += 1;
+        if self.next - self.first > LIVE {
+            let mut archive = ArchiveBuilder::new();
+            for number in self.first..self.first + SEAL {
+                archive.push(u32::try_from(number / SEAL).expect("few"), number, &record(number));
+                commit.cut.push(number);
+            }
+            commit.archive = archive.take();
+            self.first += SEAL;
+        }
+        store.commit(&commit, Durability::Flushed).expect("stored");
+        let hour = (self.first / SEAL).saturating_sub(5);
+        if hour > 0 {
+            store.sweep(Unix((hour - 1) * 3_600_000), 100).expect("swept");
+            self.forgotten = hour * SEAL;
+        }
+    }
+
+    /// Checks that a store holds all that was acknowledged, and nothing that was forgotten.
+    fn check(&self, path: &Path) {
+        let conf = fs::metadata(path.join("journal").join("conf")).expect("it was made when the store was");
+        assert!(conf.len() > 0, "the log is not readable without it, if the tuning has changed meanwhile");
+        let mut store = SledStore::open(path, TUNING).expect("it opens after a power cut");
+        let mut number = self.first;
+        let recovered = store.recover(&mut |found, _| {
+            assert!(found == block(number), "block {number} is gone: after {} commits comes {found:?}", self.next);
+            number += 1;
+        });
+        assert_eq!((number, recovered.expect("recovered").next_block), (self.next, self.next));
+        for number in 0..self.first {
+            let found = store.archived(MessageId(number)).expect("readable");
+            let expected = (number >= self.forgotten).then(|| record(number));
+            assert_eq!(found, expected, "the record of message {number} after {} commits", self.next);
+        }
+    }
+}
+
+#[test]
+fn what_was_acknowledged_outlives_a_power_cut() {
+    let directory = tempfile::tempdir().expect("a temporary directory");
+    let disk = Arc::new(Plugged::default());
+    let (path, mut load) = (directory.path().join("a").join("store"), Load::default());
+    for opening in 0..4 {
+        let mut store = SledStore::open_on(Arc::clone(&disk) as Arc<dyn Disk>, &path, TUNING).expect("it opens");
+        store.recover(&mut |_, _| ()).expect("recovered");
+        for step in 0..120 {
+            load.step(&mut store);
+            if (step + opening) % 13 == 0 {
+                load.check(&disk.cut(directory.path()).path().join("a").join("store"));
+            }
+        }
+    }
+    assert!(load.forgotten > 0, "the load came as far as forgetting");
+}
+
+#[test]
+fn a_commit_that_is_not_flushed_is_lost() {
+    let directory = tempfile::tempdir().expect("a temporary directory");
+    let disk = Arc::new(Plugged::default());
+    let path = directory.path().join("store");
+    let mut store = SledStore::open_on(Arc::clone(&disk) as Arc<dyn Disk>, &path, TUNING).expect("it opens");
+    let mut load = Load::default();
+    load.step(&mut store);
+    store.commit(&Commit { blocks: vec![block(1)], ..Commit::default() }, Durability::Buffered).expect("applied");
+    load.check(&disk.cut(directory.path()).path().join("store"));
+}
