@@ -45,6 +45,15 @@
 //! addresses walks the book, some slots in each turn (`bridge/seek`). A cancelled message is an ordinary `Final`, and a
 //! replaced one a second accept record under the same id, so that recovery, sealing and the archive need no rule for either.
 //!
+//! # Life of a message from a handset
+//!
+//! 1. A carrier's `deliver_sm` or `data_sm` that is no receipt comes to `bridge/inbound`. The rules of [`policy::inbound`] name
+//!    an account by number, keyword and carrier; later parts of a long message follow the first. Nobody's is refused at once.
+//! 2. Its body becomes a record in the open commit and a slot; the `deliver_sm_resp` waits for the flush. So a message is the
+//!    carrier's until it is on disk here, and is asked for again (`ESME_RX_T_APPN`) when it cannot be.
+//! 3. It joins the receipts that the account is owed, and goes to a bind as they do; a client's answer ends it.
+//! 4. Sealing files it under a retention class of its own, which also tells the direction.
+//!
 //! # Rooms
 //!
 //! | room | duty | may use |

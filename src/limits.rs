@@ -15,14 +15,20 @@ pub const HANDED_REMINDER_S: u32 = 60;
 /// Seconds a carrier's receipt may come after the message's validity ended; then the message ends as UNKNOWN.
 pub const RECEIPT_GRACE_S: u32 = 24 * 3600;
 
-/// Seconds a receipt is kept for a client that does not bind.
-pub const RECEIPT_KEPT_S: u32 = 7 * 24 * 3600;
-
 /// Seconds a receipt that found no message waits for the answer it may have overtaken.
 pub const PARKED_S: u32 = 60;
 
 /// Receipts that may wait so; beyond, the oldest is given up.
 pub const PARKED_MAX: usize = 100_000;
+
+/// Microseconds for which the first part of a long message from a handset is remembered, so that the others follow it.
+pub const PARTS_US: u64 = 600_000_000;
+
+/// Long messages remembered so; beyond, the oldest is forgotten.
+pub const PARTS_MAX: usize = 100_000;
+
+/// Microseconds for which a later part is refused while the first one, which holds the keyword, has not come.
+pub const PART_PATIENCE_US: u64 = 60_000_000;
 
 /// Messages a lane hands out before the next lane has its turn.
 pub const LANE_QUANTUM: u32 = 16;
@@ -63,6 +69,7 @@ pub const SHELF_OCTETS: usize = 16 << 20;
 /// Octets of journal below which nothing is carried forward.
 pub const JOURNAL_OCTETS: u64 = 64 << 20;
 
+const _: () = assert!(PART_PATIENCE_US < PARTS_US);
 const _: () = assert!(LINKS_MAX < u16::MAX as usize);
 const _: () = assert!(READ_AHEAD as usize <= READS_OPEN);
 // What is read for the next turn must not push itself out of memory before that turn: blocks are 32 KiB, and one ends

@@ -58,6 +58,9 @@ fn full() -> Snapshot {
             notices: counts(),
             finals: States([0, 0, 7, 0, 0, 1, 0, 0, 0]),
             receipts_owed: 4,
+            inbound: 11,
+            inbound_dropped: vec![Count::new("expired", 1)],
+            inbound_waiting: 6,
             ..AccountRow::default()
         }],
         carriers: vec![CarrierRow {
@@ -67,6 +70,7 @@ fn full() -> Snapshot {
             state: "refused: ESME_RINVPASWD".into(),
             forwarded: 99,
             receipt_oddities: vec![Count::new("orphaned", 2)],
+            inbound_refused: vec![Count::new("nobody", 3)],
             ..CarrierRow::default()
         }],
         countries: vec![CountryRow { country: "NO".into(), accepted: 11, ..CountryRow::default() }],

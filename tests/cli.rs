@@ -155,6 +155,46 @@ fn explain_names_each_decision_or_the_reason() {
 }
 
 #[test]
+fn explain_says_whose_a_message_from_a_handset_is() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let file = folder.path().join("gate.toml");
+    let rule = "[[inbound]]\nto = \"1987\"\nkeywords = [\"INFO\"]\ncarriers = \"fjord\"\naccount = \"acme\"\n";
+    fs::write(&file, fs::read_to_string(reference()).expect("the reference") + rule).expect("written");
+    let file = file.display().to_string();
+    let explain = |carrier: &str, to: &str, text: &str| {
+        run(&["explain", "--from-carrier", carrier, "--to", to, "--text", text, "--config", &file])
+    };
+    for (to, text, line) in [
+        ("+47 59 44 00 00", "hi", "rule           inbound[0]: by the number 4759440000\n"),
+        ("4790123456", "", "rule           inbound[0]: by the beginning 4790\n"),
+        (
+            "1987",
+            "Info!",
+            "rule           inbound[1]: by the number 1987 and the keyword \"info\", from this carrier\n",
+        ),
+    ] {
+        let (code, out, error) = explain("fjord", to, text);
+        assert_eq!((code, error.as_str()), (0, ""));
+        assert!(out.contains(line) && out.contains("account        acme: gets it on its receiving binds"), "{out}");
+    }
+    for (carrier, to, text, part) in [
+        ("fjord", "1987", "hi", "refused        with ESME_RX_R_APPN (0x66): no rule says whose message to this number"),
+        ("fjord", "1987", "hi", "unless its text begins with a keyword"),
+        ("backup", "1987", "info", "from backup, it is\n"),
+        ("fjord", "Acme", "", "the destination is no number"),
+        ("fjrod", "1987", "", "no carrier \"fjrod\""),
+    ] {
+        let (code, _, error) = explain(carrier, to, text);
+        assert_eq!(code, 1, "{to} {text}");
+        assert!(error.contains(part), "{error}");
+    }
+    assert_eq!(run(&["explain", "--to", "1987"]).0, 2, "from whom?");
+    let (code, out, _) = run(&["check", "--config", &file]);
+    assert_eq!(code, 0);
+    assert!(out.contains("inbound   [1] one number or beginning, keyword info, from fjord: to acme\n"), "{out}");
+}
+
+#[test]
 fn decode_reads_arguments_and_standard_input() {
     let submit = "0000003a 00000004 00000000 00000002 00 05 00 61636d6500 01 01 3437393132333435363700 00 00 00 00 00 01 00 \
                   00 00 05 68656c6c6f 0204 0002 1234";

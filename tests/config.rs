@@ -98,6 +98,7 @@ fn the_reference_has_every_key_that_the_code_knows() {
         ("account", "[[account]]\nzzzz = 1\n"),
         ("carrier", "[[carrier]]\nzzzz = 1\n"),
         ("route", "[[route]]\nzzzz = 1\n"),
+        ("inbound", "[[inbound]]\nzzzz = 1\n"),
     ];
     let written = keys_of_reference();
     for (table, text) in tables {
@@ -504,4 +505,93 @@ fn carriers_verify_certificates() {
         parse("tls = true\nca = \"server.key\"\n").expect_err("no certificate").to_string().contains("carrier[0].ca")
     );
     assert!(parse("tls = true\nca = \"server.pem\"\nserver_name = \"a b\"\n").is_err());
+}
+
+#[test]
+fn inbound_rules_name_what_exists() {
+    let with = |lines: &str| whole(&[LISTEN, ACCOUNT, CARRIER, ROUTE, "[[inbound]]\n", lines]);
+    let config =
+        parse(&with("to = \"+47 59 44 00 00\"\nkeywords = \"INFO\"\ncarriers = \"fjord\"\naccount = \"acme\"\n"));
+    let config = config.unwrap_or_else(|mistakes| panic!("{mistakes}"));
+    assert_eq!((config.policy.inbound.rules().len(), config.warnings.len()), (1, 0));
+    let acme = "account = \"acme\"\n";
+    for (lines, part) in [
+        (
+            format!("to = [\"2440\", \"24x\"]\n{acme}"),
+            "gate.toml:18:15 inbound[0].to: \"24x\" is no number; expected a number",
+        ),
+        (format!("to = []\n{acme}"), "inbound[0].to: is empty; expected at least one number, or \"*\" for all"),
+        (acme.to_owned(), "inbound[0].to: is missing; expected a list of numbers"),
+        ("to = \"*\"\n".to_owned(), "inbound[0].account: is missing; expected the system_id"),
+        (
+            "to = \"*\"\naccount = \"acne\"\n".to_owned(),
+            "\"acne\" is no account, did you mean \"acme\"?; expected one of the accounts: acme",
+        ),
+        (format!("to = \"*\"\ncarriers = [\"fjrod\"]\n{acme}"), "\"fjrod\" is no carrier, did you mean \"fjord\"?"),
+        (
+            format!("to = \"*\"\ncarriers = []\n{acme}"),
+            "inbound[0].carriers: is empty; expected at least one carrier; without the key, all",
+        ),
+        (
+            format!("to = \"*\"\nkeywords = []\n{acme}"),
+            "inbound[0].keywords: is empty; expected at least one word; without the key, any",
+        ),
+        (
+            format!("to = \"*\"\nkeywords = [\"two words\"]\n{acme}"),
+            "inbound[0].keywords: \"two words\" cannot be the first word",
+        ),
+        (
+            format!("to = \"*\"\nkeyword = \"info\"\n{acme}"),
+            "inbound[0].keyword: unknown key, did you mean \"keywords\"?",
+        ),
+    ] {
+        let line = only(&with(&lines));
+        assert!(line.contains(part), "{part}\n{line}");
+    }
+    assert!(
+        only(&whole(&["[retention]\nreceipt_queue = \"0s\"\n", &with_account("")])).contains("retention.receipt_queue")
+    );
+    let config = parse(&whole(&["[retention]\ninbound = \"1d\"\nreceipt_queue = \"2h\"\n", &with_account("")]));
+    let retention = config.expect("durations").policy.retention.clone();
+    assert_eq!((retention.inbound.as_secs(), retention.receipt_queue.as_secs()), (86_400, 7200));
+}
+
+#[test]
+fn inbound_rules_do_not_get_in_each_others_way() {
+    let other = "[[account]]\nsystem_id = \"other\"\npassword = \"secret\"\n";
+    let with = |rules: &str| whole(&[LISTEN, ACCOUNT, other, CARRIER, ROUTE, rules]);
+    let rule = |lines: &str| format!("[[inbound]]\n{lines}\n");
+    let acme = rule("to = [\"2440\", \"4790*\"]\naccount = \"acme\"");
+    let line = only(&with(&(acme.clone() + &rule("to = \"+24 40\"\naccount = \"other\""))));
+    assert!(
+        line.ends_with(
+            "inbound[1].to: \"+24 40\" is in inbound[0]; expected each number, keyword and carrier in one rule"
+        ),
+        "{line}"
+    );
+    let line = only(&with(&rule("to = [\"2440\", \"2440\"]\nkeywords = \"info\"\naccount = \"acme\"")));
+    assert!(line.contains("\"2440\" with \"info\" is in this rule already"), "{line}");
+    // A keyword, a carrier, a whole number and a longer beginning each make another rule.
+    let beside = [
+        "to = \"2440\"\nkeywords = \"info\"\naccount = \"other\"",
+        "to = \"2440*\"\naccount = \"other\"",
+        "to = \"479*\"\naccount = \"other\"",
+    ];
+    assert_eq!(warnings(&with(&(acme.clone() + &beside.map(rule).concat()))), Vec::<String>::new());
+    let lines = warnings(&with(&(acme.clone() + &rule("to = \"2440\"\ncarriers = \"fjord\"\naccount = \"other\""))));
+    assert_eq!(lines.len(), 1, "{lines:?}");
+    assert!(
+        lines[0].contains("warning: inbound[0].to: never leads \"2440\" anywhere: a rule for each carrier comes first"),
+        "{lines:?}"
+    );
+    let two = [
+        "to = \"2440\"\nkeywords = \"info\"\naccount = \"acme\"",
+        "to = \"2440\"\ncarriers = \"fjord\"\naccount = \"other\"",
+    ];
+    let lines = warnings(&with(&two.map(rule).concat()));
+    assert_eq!(lines.len(), 1, "{lines:?}");
+    assert!(
+        lines[0].contains("inbound[0].to: \"2440\" with \"info\" is for inbound[1] too; the keyword wins"),
+        "{lines:?}"
+    );
 }

@@ -4,8 +4,9 @@
 
 use smppgate::pdu::{Address, CommandStatus};
 use smppgate::policy::{
-    Account, AllowFrom, Carrier, Country, Credentials, Decoy, Destinations, Explanation, NoPlan, NoTransfer, OnUnknown,
-    OverRate, Password, Plan, Policy, Prefixes, Rate, Retention, Route, Routes, TransferBasis, Transfers, Validity,
+    Account, AllowFrom, Carrier, Country, Credentials, Decoy, Destinations, Explanation, Inbounds, NoPlan, NoTransfer,
+    OnUnknown, OverRate, Password, Plan, Policy, Prefixes, Rate, Retention, Route, Routes, TransferBasis, Transfers,
+    Validity,
 };
 
 /// argon2id of "hashed" at the least cost there is; real ones cost a thousand times that.
@@ -59,6 +60,7 @@ fn policy() -> Policy {
         carriers: vec![carrier("backup"), carrier("fjord")],
         routes: Routes::new(vec![nordic]).unwrap(),
         prefixes: Prefixes::standard(),
+        inbound: Inbounds::default(),
         retention: Retention::default(),
         validity: Validity::default(),
         decoy,

@@ -6,7 +6,7 @@ use smppgate::clock::Unix;
 use smppgate::message::{AccountId, CarrierId, MessageId};
 use smppgate::store::{
     Accept, ArchiveBlock, ArchiveBuilder, ArchiveIndex, ArchiveKey, ArchiveRecord, BLOCK_OCTETS, Block, BlockBuilder,
-    Damage, Extent, NetworkError, Party, Position, Write,
+    Damage, Extent, Inbound, NetworkError, Party, Position, Write,
 };
 
 /// A write that owns its octets.
@@ -31,7 +31,7 @@ impl Owned {
         let Self { shape, id, numbers: [at, due, expires], small: [a, b, c, d], .. } = *self;
         let id = MessageId(id);
         let pair = u16::from_be_bytes([a, b]);
-        match shape % 8 {
+        match shape % 9 {
             0 => Write::Accept(Accept {
                 id,
                 account: AccountId(pair),
@@ -56,6 +56,15 @@ impl Owned {
             4 => Write::Settled { id, at },
             6 => Write::Handed { id, carrier: CarrierId(pair) },
             5 => Write::Mark { next_id: id },
+            7 => Write::Inbound(Inbound {
+                id,
+                account: AccountId(pair),
+                carrier: CarrierId(u16::from_be_bytes([c, d])),
+                class: a,
+                received: Unix(u64::from(at) * 1_000_003),
+                expires,
+                body: &self.long,
+            }),
             _ => Write::Parked {
                 carrier: CarrierId(pair),
                 at,
@@ -124,7 +133,7 @@ proptest! {
     }
 
     #[test]
-    fn any_octets_are_a_write_or_damage(mut octets in prop::collection::vec(any::<u8>(), 1..400), shape in 1..=8_u8) {
+    fn any_octets_are_a_write_or_damage(mut octets in prop::collection::vec(any::<u8>(), 1..400), shape in 1..=9_u8) {
         octets[0] = if octets[0] < 250 { shape } else { octets[0] };
         if let Ok((write, length)) = Write::decode(&octets) {
             prop_assert!(length <= octets.len());
@@ -337,7 +346,17 @@ fn nothing_personal_is_shown() {
     blocks.push(&Write::Accept(accept(&body)));
     let mut archive = ArchiveBuilder::new();
     archive.push(1, 0, &record);
-    let mut shown = format!("{:?} {parked:?} {record:?} {blocks:?} {archive:?}", Write::Accept(accept(&body)));
+    let inbound = Inbound {
+        id: MessageId(2),
+        account: AccountId(0),
+        carrier: CarrierId(0),
+        class: 11,
+        received: Unix(0),
+        expires: 0,
+        body: &body,
+    };
+    let (accept, inbound) = (Write::Accept(accept(&body)), Write::Inbound(inbound));
+    let mut shown = format!("{accept:?} {inbound:?} {parked:?} {record:?} {blocks:?} {archive:?}");
     let block = blocks.take().remove(0);
     shown += &format!(" {block:?} {:?} {:?}", block.writes(), archive.take());
     for secret in ["4791234567", "secret", "52, 55, 57, 49", "115, 101, 99"] {

@@ -2,7 +2,7 @@
 
 use std::fmt::Write;
 
-use super::{AccountRow, CarrierRow, CountryRow, Histogram, View};
+use super::{AccountRow, CarrierRow, Count, CountryRow, Histogram, View};
 use crate::message::MessageState;
 
 const STYLE: &str = "\
@@ -79,6 +79,8 @@ fn carriers(html: &mut String, rows: &[CarrierRow]) {
         "refused",
         "unanswered",
         "receipts",
+        "from handsets",
+        "not taken",
     ];
     table(html, "Carriers", &names, rows, "No carrier is configured.", |row| {
         let class = match row.links_bound {
@@ -99,6 +101,8 @@ fn carriers(html: &mut String, rows: &[CarrierRow]) {
             count(row.refused),
             count(row.unanswered),
             count(row.receipts.iter().map(|(_, count)| count).sum()),
+            count(row.inbound),
+            reasons(&row.inbound_refused),
         ]
     });
 }
@@ -116,11 +120,10 @@ fn accounts(html: &mut String, rows: &[AccountRow]) {
         "sent again",
         "given up",
         "receipts owed",
+        "from handsets",
+        "of these waiting",
     ];
     table(html, "Accounts", &names, rows, "No account is configured.", |row| {
-        let refused = row.refused.iter().filter(|refused| refused.count > 0);
-        let refused: Vec<_> =
-            refused.map(|refused| format!("{} {}", grouped(refused.count), escaped(&refused.reason))).collect();
         let delivered = row.finals.of(MessageState::Delivered);
         let finals: u64 = row.finals.iter().map(|(_, count)| count).sum();
         vec![
@@ -128,13 +131,15 @@ fn accounts(html: &mut String, rows: &[AccountRow]) {
             format!("<td>{} / {}</td>", row.binds, row.max_binds),
             format!("<td>{}{}</td>", decimal(row.accepted_per_second), limit(row.rate)),
             count(row.accepted),
-            format!("<td>{}</td>", if refused.is_empty() { "0".to_owned() } else { refused.join("<br>") }),
+            reasons(&row.refused),
             count(delivered),
             count(finals.saturating_sub(delivered)),
             count(row.receipts_delivered),
             count(row.receipts_retried),
             count(row.receipts_dropped),
             count(row.receipts_owed),
+            count(row.inbound),
+            count(row.inbound_waiting),
         ]
     });
 }
@@ -198,6 +203,13 @@ fn cell(text: &str) -> String {
 
 fn count(count: u64) -> String {
     format!("<td>{}</td>", grouped(count))
+}
+
+/// The reasons that occurred, each with its count.
+fn reasons(counts: &[Count]) -> String {
+    let counts = counts.iter().filter(|count| count.count > 0);
+    let lines: Vec<_> = counts.map(|count| format!("{} {}", grouped(count.count), escaped(&count.reason))).collect();
+    format!("<td>{}</td>", if lines.is_empty() { "0".to_owned() } else { lines.join("<br>") })
 }
 
 fn limit(rate: u64) -> String {

@@ -60,6 +60,16 @@ pub struct AccountRow {
     pub receipts_dropped: u64,
     /// Receipts that wait for one of its binds or are on their way to it.
     pub receipts_owed: u64,
+    /// Messages from handsets taken for it.
+    pub inbound: u64,
+    /// Of these, confirmed by it.
+    pub inbound_delivered: u64,
+    /// Messages from handsets that it refused or did not answer, which are sent again.
+    pub inbound_retried: u64,
+    /// Messages from handsets given up, by reason: refused for good by it, or too old.
+    pub inbound_dropped: Vec<Count>,
+    /// Messages from handsets that wait for one of its binds or are on their way to it.
+    pub inbound_waiting: u64,
     /// Messages accepted each second; filled in by [`super::Status::publish`].
     pub accepted_per_second: f64,
 }
@@ -104,6 +114,10 @@ pub struct CarrierRow {
     /// Receipts that match no message, repeat or contradict an earlier one, came before the answer they depend on, or
     /// wrote the id in another number base than the answer.
     pub receipt_oddities: Vec<Count>,
+    /// Messages from handsets that it brought and that were taken.
+    pub inbound: u64,
+    /// Messages from handsets that were not taken from it, by reason.
+    pub inbound_refused: Vec<Count>,
     /// Messages it accepted each second; filled in by [`super::Status::publish`].
     pub forwarded_per_second: f64,
 }
@@ -149,7 +163,7 @@ pub struct LinkRow {
 pub struct StoreRow {
     /// Octets on disk.
     pub octets: u64,
-    /// Messages that are not sealed: waiting, sent, or with a receipt owed.
+    /// Messages that are not sealed: waiting, sent, with a receipt owed, or from a handset and not delivered.
     pub live: u64,
     /// Messages that wait for a carrier or for their time.
     pub waiting: u64,

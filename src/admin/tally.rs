@@ -1,7 +1,7 @@
 //! From what the bridge and the rim counted to a [`Snapshot`].
 
 use super::snapshot::{AccountRow, CarrierRow, Count, CountryRow, LinkRow, Snapshot, States};
-use crate::bridge::{AccountTally, CarrierTally, CountryTally, Refusal, Tally};
+use crate::bridge::{AccountTally, CarrierTally, CountryTally, InboundRefusal, Refusal, Tally};
 use crate::net;
 use crate::policy::{Policy, Rate};
 
@@ -57,6 +57,11 @@ fn account(name: &str, own: &AccountTally, policy: &Policy) -> AccountRow {
         receipts_retried: own.receipts_retried,
         receipts_dropped: own.receipts_dropped,
         receipts_owed: own.receipts_owed,
+        inbound: own.inbound,
+        inbound_delivered: own.inbound_delivered,
+        inbound_retried: own.inbound_retried,
+        inbound_dropped: counts(&[("refused", own.inbound_rejected), ("expired", own.inbound_expired)]),
+        inbound_waiting: own.inbound_waiting,
         accepted_per_second: 0.0,
     }
 }
@@ -86,9 +91,14 @@ fn carrier(name: &str, own: &CarrierTally, policy: &Policy) -> CarrierRow {
             ("orphaned", own.receipts_orphaned),
             ("early", own.receipts_early),
             ("converted", own.receipts_converted),
-            ("mobile_originated", own.mo_refused),
             ("alert_unasked", own.alerts_unasked),
         ]),
+        inbound: own.inbound,
+        inbound_refused: InboundRefusal::LABELS
+            .iter()
+            .zip(own.inbound_refused)
+            .map(|(label, count)| Count::new(*label, count))
+            .collect(),
         forwarded_per_second: 0.0,
     }
 }

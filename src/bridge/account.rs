@@ -1,4 +1,4 @@
-//! Clients: who is bound, and bringing them the receipts they are owed.
+//! Clients: who is bound, and bringing them the receipts they are owed and the messages that handsets sent them.
 
 use super::book::{List, NONE, Stage};
 use super::input::Outbox;
@@ -9,7 +9,6 @@ use super::submit::LEGACY_ID;
 use super::tally::AccountTally;
 use super::{Bridge, seconds};
 use crate::clock::{Now, Unix};
-use crate::limits;
 use crate::message::{AccountId, LinkId, MessageState};
 use crate::pdu::{BindResp, CommandId, CommandStatus, ReceiptSm, Sm};
 use crate::policy::{Cell, Country, Policy, Rate, retry};
@@ -34,7 +33,7 @@ pub(super) struct AccountState {
     pub(super) cell: Cell,
     binds: Vec<u16>,
     next_bind: usize,
-    /// Messages whose receipt waits for a bind with credit, oldest first.
+    /// Messages whose receipt waits for a bind with credit, and messages from handsets that do, oldest first.
     pub(super) owed: List,
     eager: bool,
     pub(super) tally: AccountTally,
@@ -150,7 +149,7 @@ impl Bridge {
                 break;
             }
             self.links.give_back(&mut self.book.slots, index, slot);
-            self.accounts[account as usize].tally.receipts_retried += 1;
+            self.count_retry(slot);
             self.owe_again(slot);
         }
         self.accounts[account as usize].binds.retain(|other| *other != index);
@@ -162,7 +161,9 @@ impl Bridge {
         let entry = &mut self.book.slots[slot];
         entry.stage = Stage::Owed;
         entry.attempts = if entry.attempts & RECEIPT_ATTEMPTS == 0 { RECEIPT_ATTEMPTS } else { entry.attempts };
-        let (account, until) = (entry.account.0, entry.done.saturating_add(limits::RECEIPT_KEPT_S));
+        let kept_s = u32::try_from(self.policy.retention.receipt_queue.as_secs()).unwrap_or(u32::MAX);
+        let until = if !entry.is_mobile() { entry.done.saturating_add(kept_s) } else { entry.expires };
+        let account = entry.account.0;
         self.accounts[account as usize].owed.push_back(&mut self.book.slots, slot);
         self.remind(slot, until, now);
         self.make_eager(account);
@@ -176,7 +177,7 @@ impl Bridge {
         self.make_eager(account);
     }
 
-    /// The account may have a receipt to send.
+    /// The account may have something to send.
     pub(super) fn make_eager(&mut self, account: u16) {
         let state = &mut self.accounts[account as usize];
         if !state.eager && state.owed.len > 0 && !state.binds.is_empty() {
@@ -185,7 +186,7 @@ impl Bridge {
         }
     }
 
-    /// Sends owed receipts to every client that is bound to receive and has credit.
+    /// Sends owed receipts, and messages from handsets, to every client that is bound to receive and has credit.
     pub(super) fn deliver(&mut self, now: Now, out: &mut Outbox) {
         for _ in 0..self.eager.len() {
             let Some(account) = self.eager.pop_front() else { break };
@@ -202,8 +203,10 @@ impl Bridge {
             if slot == NONE {
                 return;
             }
-            let Some(link) = self.pick_receiver(account) else { return };
-            let position = self.book.slots[slot].position;
+            let entry = &self.book.slots[slot];
+            let (position, is_mobile) = (entry.position, entry.is_mobile());
+            let same_bind = if is_mobile { entry.recipient } else { 0 };
+            let Some(link) = self.pick_receiver(account, same_bind) else { return };
             if !self.pages.is_at_hand(position) {
                 self.ask(position.block, now, out);
                 return;
@@ -211,13 +214,25 @@ impl Bridge {
             self.accounts[account as usize].owed.remove(&mut self.book.slots, slot);
             self.links.lend(&mut self.book.slots, link, slot);
             self.book.slots[slot].stage = Stage::Delivering;
-            self.write_receipt(slot, link, out);
+            if is_mobile {
+                self.write_inbound(slot, link, out);
+            } else {
+                self.write_receipt(slot, link, out);
+            }
         }
     }
 
-    /// A receiver-capable bind with credit; binds take turns.
-    pub(super) fn pick_receiver(&mut self, account: u16) -> Option<u16> {
+    /// A receiver-capable bind with credit; binds take turns. Where `same_bind` is not 0, all with that number take the
+    /// same bind while it has credit, so that the parts of a long message keep their order.
+    pub(super) fn pick_receiver(&mut self, account: u16, same_bind: u16) -> Option<u16> {
         let state = &mut self.accounts[account as usize];
+        if same_bind != 0 {
+            let capable = || state.binds.iter().copied().filter(|bind| self.links[*bind].window > 0);
+            let turn = usize::from(same_bind) % capable().count().max(1);
+            if let Some(bind) = capable().nth(turn).filter(|bind| self.links[*bind].credit > 0) {
+                return Some(bind);
+            }
+        }
         for step in 1..=state.binds.len() {
             let at = (state.next_bind + step) % state.binds.len();
             if self.links[state.binds[at]].credit > 0 {
@@ -265,6 +280,10 @@ impl Bridge {
         let account = self.book.slots[slot].account.0;
         self.make_eager(account);
         if status == CommandStatus::ESME_ROK {
+            if self.book.slots[slot].is_mobile() {
+                self.end_inbound(slot, MessageState::Delivered, 0, now);
+                return;
+            }
             let tally = &mut self.accounts[account as usize].tally;
             tally.receipts_delivered += 1;
             tally.receipts_owed -= 1;
@@ -279,19 +298,28 @@ impl Bridge {
             Some(after) => {
                 entry.stage = Stage::Resting;
                 entry.attempts = (attempts + 1).min(!RECEIPT_ATTEMPTS) | RECEIPT_ATTEMPTS;
-                self.accounts[account as usize].tally.receipts_retried += 1;
+                self.count_retry(slot);
                 self.remind(slot, seconds(now.unix.after(after)), now);
             }
-            None => self.give_up_receipt(slot, now),
+            None => {
+                let error = u16::try_from(status.0).unwrap_or(u16::MAX);
+                self.give_up(slot, MessageState::Rejected, error, now);
+            }
         }
     }
 
     /// The client did not answer a `deliver_sm`: it is sent again, on another bind if there is one.
     pub(super) fn receipt_unanswered(&mut self, link: u16, token: u64) {
         let Some(slot) = self.reclaim_receipt(link, token) else { return };
-        let account = self.book.slots[slot].account.0;
-        self.accounts[account as usize].tally.receipts_retried += 1;
+        self.count_retry(slot);
         self.owe_again(slot);
+    }
+
+    fn count_retry(&mut self, slot: u32) {
+        let entry = &self.book.slots[slot];
+        let tally = &mut self.accounts[entry.account.0 as usize].tally;
+        let count = if !entry.is_mobile() { &mut tally.receipts_retried } else { &mut tally.inbound_retried };
+        *count += 1;
     }
 
     /// The session did not write the `deliver_sm`: another bind may get it.
@@ -314,13 +342,13 @@ impl Bridge {
         Some(slot)
     }
 
-    /// The receipt waited for as long as receipts are kept.
-    pub(super) fn drop_receipt(&mut self, slot: u32, now: Now) {
-        self.detach(slot);
-        self.give_up_receipt(slot, now);
-    }
-
-    pub(super) fn give_up_receipt(&mut self, slot: u32, now: Now) {
+    /// The client does not get the receipt; or not the message from a handset, which ends in `state` for `error`. It must
+    /// be detached.
+    pub(super) fn give_up(&mut self, slot: u32, state: MessageState, error: u16, now: Now) {
+        if self.book.slots[slot].is_mobile() {
+            self.end_inbound(slot, state, error, now);
+            return;
+        }
         let tally = &mut self.accounts[self.book.slots[slot].account.0 as usize].tally;
         tally.receipts_dropped += 1;
         tally.receipts_owed -= 1;

@@ -19,6 +19,8 @@ pub(super) const NONE: u32 = u32::MAX;
 pub(super) const NO_CARRIER: CarrierId = CarrierId(u16::MAX);
 /// No lane, no link.
 pub(super) const NO_INDEX: u16 = u16::MAX;
+/// The lane of a message from a handset, which waits for no carrier.
+pub(super) const MOBILE: u16 = u16::MAX - 1;
 /// The most slots a book may hold; the top bit of an index is the wheel's.
 pub(super) const SLOTS_MAX: usize = 1 << 31;
 
@@ -76,6 +78,13 @@ pub(super) struct Slot {
     pub(super) flags: u8,
     pub(super) stage: Stage,
     pub(super) state: MessageState,
+}
+
+impl Slot {
+    /// Whether it is a message from a handset, and not one from a client.
+    pub(super) fn is_mobile(&self) -> bool {
+        self.lane == MOBILE
+    }
 }
 
 impl Default for Slot {

@@ -1,6 +1,7 @@
 //! What clients call a message, and looking one up in the archive: a lap of its own, made by the journal's thread.
 
 use crate::message::{AccountId, MessageId};
+use crate::policy::Class;
 use crate::store::ArchiveRecord;
 
 /// How many times the low 32 bits of an id, which 3.3 peers see, may have come round since the message.
@@ -56,7 +57,9 @@ impl Lookup {
     /// Looks with `archived`, the store's [`archived`](crate::store::Store::archived): the record of the account that
     /// is meant, `None` where there is none.
     pub fn run(&self, mut archived: impl FnMut(MessageId) -> Option<ArchiveRecord>) -> Option<ArchiveRecord> {
-        let mut own = |id| archived(id).filter(|record| record.account == self.account);
+        // Messages from handsets have ids of the same row, and clients know none of them.
+        let asked = |record: &ArchiveRecord| record.account == self.account && record.class != Class::Inbound as u8;
+        let mut own = |id| archived(id).filter(asked);
         if self.legacy {
             return self.name.legacy(self.next_id).find_map(own);
         }

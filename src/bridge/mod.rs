@@ -5,8 +5,8 @@
 //! virtual time under a seed.
 //!
 //! One file a duty: `submit` accepts or refuses, `multi` does so for many recipients, `carrier` hands out, `answer` takes
-//! carriers' answers, `receipt` finds the message of a receipt, `notice` passes on what comes before it, `account` brings
-//! receipts to clients, `recall` takes requests about earlier messages (`manage` cancels and replaces, `seek` looks for
+//! carriers' answers, `receipt` finds the message of a receipt, `notice` passes on what comes before it, `inbound`
+//! takes messages from handsets, `account` brings them and receipts to clients, `recall` takes requests about earlier messages (`manage` cancels and replaces, `seek` looks for
 //! them by address, `lookup` in the archive), `due` says when to look again, `seal` moves what is settled into the archive,
 //! `recover` rebuilds everything from the journal.
 
@@ -15,6 +15,7 @@ mod answer;
 mod book;
 mod carrier;
 mod due;
+mod inbound;
 mod input;
 mod lane;
 mod link;
@@ -23,6 +24,7 @@ mod manage;
 mod multi;
 mod notice;
 mod pages;
+mod parts;
 mod permit;
 mod recall;
 mod receipt;
@@ -41,7 +43,7 @@ use rustc_hash::FxHashMap;
 pub use input::{Input, Outbox, Parcels};
 pub use lookup::Lookup;
 pub use pages::Room;
-pub use refusal::Refusal;
+pub use refusal::{InboundRefusal, Refusal};
 pub use tally::{AccountTally, CarrierTally, CountryTally, Tally};
 
 use crate::clock::{Mono, Now, Unix};
@@ -77,13 +79,14 @@ pub struct Bridge {
     wheel: Wheel,
     pages: Pages,
     parked: Parked,
+    inbound: inbound::InboundState,
     next_id: u64,
     random: u64,
     waiting: u64,
     backlog_max: u64,
     store_failing: bool,
     stopping: bool,
-    /// Accounts that may have a receipt to send.
+    /// Accounts that may have a receipt, or a message from a handset, to send.
     eager: VecDeque<u16>,
     /// Blocks asked for and not yet come.
     reading: FxHashMap<u64, Mono>,
@@ -115,6 +118,7 @@ impl Bridge {
             wheel: Wheel::new(),
             pages: Pages::new(1),
             parked: Parked::default(),
+            inbound: inbound::InboundState::new(enrolled, seed),
             next_id: 1,
             random: seed | 1,
             waiting: 0,
@@ -276,7 +280,7 @@ impl Bridge {
             }
             self.detach(index);
             match self.book.slots[index].stage {
-                Stage::Owed | Stage::Resting | Stage::Delivering => self.give_up_receipt(index, now),
+                Stage::Owed | Stage::Resting | Stage::Delivering => self.give_up(index, MessageState::Unknown, 0, now),
                 Stage::Settled => {}
                 Stage::Waiting | Stage::Scheduled | Stage::Handed | Stage::Sent => {
                     self.book.slots[index].flags &= !submit::REGISTERED_BITS;
@@ -329,7 +333,10 @@ impl Bridge {
             Stage::Handed => self.remind(index, now.unix.seconds() + limits::HANDED_REMINDER_S, now),
             Stage::Sent => self.finish(index, MessageState::Unknown, crate::policy::retry::ERROR_UNANSWERED, now),
             Stage::Resting => self.owe(index, now),
-            Stage::Owed => self.drop_receipt(index, now),
+            Stage::Owed => {
+                self.detach(index);
+                self.give_up(index, MessageState::Expired, crate::policy::retry::ERROR_EXPIRED, now);
+            }
             Stage::Delivering => self.remind(index, now.unix.seconds() + limits::HANDED_REMINDER_S, now),
             Stage::Settled => {}
         }

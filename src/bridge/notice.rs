@@ -72,7 +72,7 @@ impl Bridge {
         }
         let account = entry.account.0;
         let at_hand = self.pages.accepted(entry.position).is_some();
-        let Some(link) = self.pick_receiver(account).filter(|_| at_hand && !self.stopping) else {
+        let Some(link) = self.pick_receiver(account, 0).filter(|_| at_hand && !self.stopping) else {
             self.accounts[account as usize].tally.notices_dropped += 1;
             return;
         };
@@ -105,7 +105,7 @@ impl Bridge {
             self.carriers[carrier as usize].tally.alerts_unasked += 1;
             return;
         };
-        let Some(link) = self.pick_receiver(account).filter(|_| !self.stopping) else {
+        let Some(link) = self.pick_receiver(account, 0).filter(|_| !self.stopping) else {
             self.accounts[account as usize].tally.notices_dropped += 1;
             return;
         };

@@ -6,7 +6,7 @@ use std::collections::VecDeque;
 use rustc_hash::FxHashMap;
 
 use crate::limits;
-use crate::store::{Accept, Block, BlockBuilder, Position, Write};
+use crate::store::{Accept, Block, BlockBuilder, Inbound, Position, Write};
 
 /// How much memory and disk the journal may take; simulations use less.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -96,6 +96,13 @@ impl Pages {
         position
     }
 
+    /// Appends the record of a message from a handset; it counts as live in that block.
+    pub(super) fn inbound(&mut self, inbound: Inbound<'_>) -> Position {
+        let position = self.builder.push(&Write::Inbound(inbound));
+        self.count(position);
+        position
+    }
+
     /// The message whose accept record is at `position` needs it no more.
     pub(super) fn settle(&mut self, position: Position) {
         if let Some(page) = self.known_mut(position.block)
@@ -141,17 +148,28 @@ impl Pages {
 
     /// The accept record at `position`, `None` where its block is not at hand.
     pub(super) fn accepted(&self, position: Position) -> Option<Accept<'_>> {
-        let write = match self.shelf.get(&position.block) {
-            Some(block) => block.write_at(position.offset).ok()?,
-            None => self.builder.write_at(position)?.ok()?,
-        };
-        match write {
+        match self.write_at(position)? {
             Write::Accept(accept) => Some(accept),
             _ => None,
         }
     }
 
-    /// Whether the accept record at `position` is at hand.
+    /// The message from a handset at `position`, `None` where its block is not at hand.
+    pub(super) fn received(&self, position: Position) -> Option<Inbound<'_>> {
+        match self.write_at(position)? {
+            Write::Inbound(inbound) => Some(inbound),
+            _ => None,
+        }
+    }
+
+    fn write_at(&self, position: Position) -> Option<Write<'_>> {
+        match self.shelf.get(&position.block) {
+            Some(block) => block.write_at(position.offset).ok(),
+            None => self.builder.write_at(position)?.ok(),
+        }
+    }
+
+    /// Whether the record at `position` is at hand.
     pub(super) fn is_at_hand(&self, position: Position) -> bool {
         position.block >= self.open || self.has(position.block)
     }

@@ -246,7 +246,10 @@ impl Bridge {
     fn under(&self, account: u16, id: MessageId, legacy: bool, thorough: bool) -> Vec<u32> {
         let own = |slot: &u32| {
             let entry = &self.book.slots[*slot];
-            entry.account.0 == account && (entry.flags & LEGACY_ID != 0) == legacy && shown(entry) == id
+            entry.account.0 == account
+                && !entry.is_mobile()
+                && (entry.flags & LEGACY_ID != 0) == legacy
+                && shown(entry) == id
         };
         let first = self.book.find(id).filter(own);
         let shared = first.map_or(thorough, |slot| self.book.slots[slot].flags & SHARED_ID != 0);

@@ -3,16 +3,18 @@
 
 use std::collections::VecDeque;
 
+use bytes::BytesMut;
 use rustc_hash::FxHashMap;
 
 use super::Bridge;
 use super::book::Stage;
 use super::carrier::CarrierState;
 use super::input::Outbox;
+use super::refusal::InboundRefusal;
 use crate::clock::{Mono, Now};
 use crate::limits;
 use crate::message::{CarrierId, MessageState};
-use crate::pdu::{CommandId, CommandStatus, DataSm, RECEIPT_SCRATCH, Receipt, Sm, encode_resp};
+use crate::pdu::{CommandId, CommandStatus, DataSm, HEADER_LENGTH, RECEIPT_SCRATCH, Receipt, Sm, encode_resp};
 use crate::store::Write;
 
 /// A receipt that found no message yet.
@@ -153,13 +155,19 @@ impl Bridge {
         }
         let status = match command {
             CommandId::DELIVER_SM => match Sm::decode(body) {
-                Ok(sm) => self.delivered(carrier, &sm, now, out),
-                Err(malformed) => malformed.status,
+                Ok(sm) => self.delivered(carrier, &sm, body, now, out),
+                Err(malformed) => self.refuse_inbound(carrier, InboundRefusal::Malformed(malformed.status)),
             },
             CommandId::DATA_SM => match DataSm::decode(body).map(|data| data.to_sm()) {
-                Ok(Some(sm)) => self.delivered(carrier, &sm, now, out),
-                Ok(None) => self.mobile_originated(carrier),
-                Err(malformed) => malformed.status,
+                Ok(Some(sm)) => {
+                    // From here on it is the deliver_sm that says the same.
+                    let mut wire = BytesMut::new();
+                    sm.encode(CommandId::DELIVER_SM, 0, &mut wire);
+                    self.delivered(carrier, &sm, wire.get(HEADER_LENGTH..).unwrap_or_default(), now, out)
+                }
+                // No rule names an address of more than 20 octets.
+                Ok(None) => self.refuse_inbound(carrier, InboundRefusal::Nobody),
+                Err(malformed) => self.refuse_inbound(carrier, InboundRefusal::Malformed(malformed.status)),
             },
             _ => CommandStatus::ESME_RINVCMDID,
         };
@@ -169,18 +177,13 @@ impl Bridge {
         parcel.answers += 1;
     }
 
-    /// What a carrier brings, whichever PDU it uses: a receipt, or something else.
-    fn delivered(&mut self, carrier: u16, sm: &Sm<'_>, now: Now, out: &mut Outbox) -> CommandStatus {
+    /// What a carrier brings, whichever PDU it uses: a receipt, or a message from a handset.
+    fn delivered(&mut self, carrier: u16, sm: &Sm<'_>, body: &[u8], now: Now, out: &mut Outbox) -> CommandStatus {
         match Receipt::read_brief(sm, &mut [0; RECEIPT_SCRATCH]) {
             Some(receipt) => self.receipt(carrier, sm, &receipt, now, out),
-            None => self.mobile_originated(carrier),
+            None if sm.is_receipt() => self.refuse_inbound(carrier, InboundRefusal::UnreadableReceipt),
+            None => self.mobile_originated(carrier, sm, body, now),
         }
-    }
-
-    /// No route leads from carriers to clients but the one of receipts.
-    fn mobile_originated(&mut self, carrier: u16) -> CommandStatus {
-        self.carriers[carrier as usize].tally.mo_refused += 1;
-        CommandStatus::ESME_RX_R_APPN
     }
 
     fn receipt(

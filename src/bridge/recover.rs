@@ -6,10 +6,10 @@ use super::book::{NO_INDEX, Slot, Stage};
 use super::receipt::{ParkedReceipt, canonical, tail};
 use super::{limits, seconds};
 use crate::clock::{Mono, Now};
-use crate::message::{CarrierId, MessageId, MessageState};
+use crate::message::{AccountId, CarrierId, MessageId, MessageState};
 use crate::pdu::Sm;
 use crate::policy::Country;
-use crate::store::{Accept, Block, Damage, Position, Recovered, Write};
+use crate::store::{Accept, Block, Damage, Inbound, Position, Recovered, Write};
 
 /// Position of a message of which facts were found, but no accept record: it was sealed, or was carried to a later
 /// block.
@@ -26,6 +26,8 @@ pub struct Found {
     pub unknown: u64,
     /// Receipts owed to clients.
     pub owed: u64,
+    /// Messages from handsets that wait for their account.
+    pub inbound: u64,
     /// Settled messages that are not sealed yet.
     pub settled: u64,
 }
@@ -50,6 +52,7 @@ impl Bridge {
     fn replay_write(&mut self, position: Position, write: &Write<'_>) {
         match *write {
             Write::Accept(accept) => self.replay_accept(position, &accept),
+            Write::Inbound(inbound) => self.replay_inbound(position, &inbound),
             Write::Sent { id, carrier, carrier_message_id, at } => {
                 self.parked.time_passed(at);
                 self.replay_sent(id, carrier, carrier_message_id);
@@ -134,10 +137,7 @@ impl Bridge {
         self.parked.time_passed(seconds(accept.accepted));
         let recipient = Sm::addresses(accept.body).map_or(0, |(_, destination, _)| tail(destination.octets()));
         let country = Country::from_octets(accept.country).unwrap_or(Country::NON_GEOGRAPHIC);
-        while self.accounts.len() <= accept.account.0 as usize {
-            // A store from elsewhere: the account has no name here, and nobody can bind as it.
-            self.accounts.push(super::account::AccountState::new(String::new()));
-        }
+        self.provide_account(accept.account);
         let permit = self.accounts[accept.account.0 as usize].permit;
         let lane = self.lanes.open(country, permit, &self.policy, &self.carriers, true).unwrap_or_default();
         let known = self.book.find(accept.id);
@@ -154,6 +154,34 @@ impl Bridge {
         }
         let settled = entry.stage == Stage::Settled;
         self.pages.settle(if settled { position } else { old });
+    }
+
+    fn replay_inbound(&mut self, position: Position, inbound: &Inbound<'_>) {
+        self.next_id = self.next_id.max(inbound.id.0 + 1);
+        self.pages.count(position);
+        self.parked.time_passed(seconds(inbound.received));
+        self.provide_account(inbound.account);
+        // It was read when it came, so it can be read now.
+        let sm = Sm::decode(inbound.body).unwrap_or_default();
+        self.replayed_inbound(inbound, &sm);
+        let slot = self.find_or_expect(inbound.id);
+        let known = self.book.slots[slot].clone();
+        let entry = &mut self.book.slots[slot];
+        let fresh = super::inbound::slot(inbound, &sm);
+        (entry.expires, entry.accepted, entry.account) = (fresh.expires, fresh.accepted, fresh.account);
+        (entry.carrier, entry.lane, entry.flags) = (fresh.carrier, fresh.lane, fresh.flags);
+        (entry.recipient, entry.position) = (fresh.recipient, position);
+        if known.stage != Stage::Settled {
+            (entry.stage, entry.done) = (fresh.stage, fresh.done);
+        }
+        self.pages.settle(if known.stage == Stage::Settled { position } else { known.position });
+    }
+
+    fn provide_account(&mut self, account: AccountId) {
+        while self.accounts.len() <= account.0 as usize {
+            // A store from elsewhere: the account has no name here, and nobody can bind as it.
+            self.accounts.push(super::account::AccountState::new(String::new()));
+        }
     }
 
     /// The message of this id, or a place for what is said of it before its accept record comes.
@@ -204,6 +232,10 @@ impl Bridge {
                     let until = entry.expires.saturating_add(limits::RECEIPT_GRACE_S);
                     self.remind(slot, until, now);
                 }
+                Stage::Owed if entry.is_mobile() => {
+                    found.inbound += 1;
+                    self.await_account(slot, now);
+                }
                 Stage::Owed | Stage::Resting | Stage::Delivering => {
                     found.owed += 1;
                     self.accounts[entry.account.0 as usize].tally.receipts_owed += 1;
@@ -213,6 +245,7 @@ impl Bridge {
             }
         }
         self.parked.rearm(now);
+        self.inbound.parts.rearm(now);
         self.claim_parked(now);
         found
     }

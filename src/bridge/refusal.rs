@@ -46,6 +46,52 @@ pub enum Refusal {
 /// What a client is told whose message may go to no carrier of its route, from the range for vendors (SMPP 3.4 §5.1.3).
 pub(super) const TRANSFER_REFUSED: CommandStatus = CommandStatus(0x0400);
 
+/// A message from a handset that is not taken from its carrier.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum InboundRefusal {
+    /// The PDU is wrong; the codec knows the status.
+    Malformed(CommandStatus),
+    /// It says that it is a receipt and cannot be read as one.
+    UnreadableReceipt,
+    /// No rule names its number.
+    Nobody,
+    /// A later part of a long message whose first part, which holds the keyword, did not come yet.
+    EarlyPart,
+    /// As many messages wait for accounts as may wait.
+    BacklogFull,
+    /// The store takes no commits.
+    StoreFailing,
+}
+
+impl InboundRefusal {
+    /// Every reason's label, in the order of [`Self::index`].
+    pub const LABELS: [&'static str; 6] =
+        ["malformed", "unreadable_receipt", "nobody", "early_part", "backlog_full", "store_failing"];
+
+    /// Position in [`Self::LABELS`].
+    #[must_use]
+    pub fn index(self) -> usize {
+        match self {
+            Self::Malformed(_) => 0,
+            Self::UnreadableReceipt => 1,
+            Self::Nobody => 2,
+            Self::EarlyPart => 3,
+            Self::BacklogFull => 4,
+            Self::StoreFailing => 5,
+        }
+    }
+
+    /// What the carrier is told: 0x66 gives the message up, 0x64 asks for it again later.
+    #[must_use]
+    pub fn status(self) -> CommandStatus {
+        match self {
+            Self::Malformed(status) => status,
+            Self::UnreadableReceipt | Self::Nobody => CommandStatus::ESME_RX_R_APPN,
+            Self::EarlyPart | Self::BacklogFull | Self::StoreFailing => CommandStatus::ESME_RX_T_APPN,
+        }
+    }
+}
+
 impl Refusal {
     /// Every reason's label, in the order of [`Self::index`].
     pub const LABELS: [&'static str; 18] = [

@@ -14,7 +14,7 @@ use crate::limits;
 use crate::message::MessageId;
 use crate::pdu::{Address, Sm};
 use crate::policy::Class;
-use crate::store::{Accept, ArchiveBuilder, ArchiveRecord, Block, Party, Write};
+use crate::store::{Accept, ArchiveBuilder, ArchiveRecord, Block, Inbound, Party, Position, Write};
 
 /// Microseconds a settled block waits for company, so that archive blocks do not become tiny.
 const PATIENCE_US: u64 = 1_000_000;
@@ -104,11 +104,14 @@ impl Bridge {
                         continue;
                     }
                     if self.book.slots[slot].stage == Stage::Settled {
-                        self.archive(slot, &accept, block.number);
+                        let Accept { accepted, country, body, .. } = accept;
+                        self.archive(slot, Class::Message, body, accepted, country, block.number);
+                        self.book.remove(slot);
                     } else {
                         self.carry(slot, accept);
                     }
                 }
+                Write::Inbound(inbound) => self.seal_inbound(inbound, Position { block: block.number, offset }),
                 Write::Sent { id, .. } | Write::Final { id, .. } | Write::Settled { id, .. } => {
                     if self.book.find(id).is_some() {
                         self.pages.write(&write);
@@ -128,26 +131,44 @@ impl Bridge {
         }
     }
 
-    /// The message leaves memory; what may be kept of it goes into the archive.
-    fn archive(&mut self, slot: u32, accept: &Accept<'_>, home: u64) {
+    /// A message from a handset: what may be kept of it goes into the archive, or it is written again while it lives.
+    fn seal_inbound(&mut self, inbound: Inbound<'_>, position: Position) {
+        let Some(slot) = self.book.find(inbound.id) else { return };
+        if self.book.slots[slot].position != position {
+            return;
+        }
+        if self.book.slots[slot].stage != Stage::Settled {
+            self.pages.settle(position);
+            self.book.slots[slot].position = self.pages.inbound(inbound);
+            self.sealing.carried += 1;
+            return;
+        }
+        let class = Class::from_octet(inbound.class).unwrap_or(Class::Inbound);
+        let country = Self::origin(&self.policy, inbound.body);
+        self.archive(slot, class, inbound.body, inbound.received, country, position.block);
+        self.book.remove(slot);
+    }
+
+    /// What may be kept of a message goes into the archive.
+    fn archive(&mut self, slot: u32, class: Class, body: &[u8], accepted: Unix, country: [u8; 2], home: u64) {
         let entry = &self.book.slots[slot];
         let party = |address: &Address| Party::new(address.ton(), address.npi(), address.octets());
-        if let Ok((source, destination, _)) = Sm::addresses(accept.body)
+        if let Ok((source, destination, _)) = Sm::addresses(body)
             && let (Some(source), Some(destination)) = (party(&source), party(&destination))
         {
             // Kept in whole seconds, and the clock may have been set back.
-            let done = Unix(u64::from(entry.done) * 1000).max(accept.accepted);
-            let forget_at = self.policy.retention.forget_at(Class::Message, done);
+            let done = Unix(u64::from(entry.done) * 1000).max(accepted);
+            let forget_at = self.policy.retention.forget_at(class, done);
             let record = ArchiveRecord {
                 id: entry.id,
                 account: entry.account,
-                class: Class::Message as u8,
-                accepted: accept.accepted,
+                class: class as u8,
+                accepted,
                 done,
                 state: entry.state as u8,
                 error: entry.error,
                 carrier: (entry.carrier != super::book::NO_CARRIER).then_some(entry.carrier),
-                country: accept.country,
+                country,
                 source,
                 destination,
             };
@@ -156,7 +177,6 @@ impl Bridge {
             self.sealing.builder.push(hour, home, &record);
             self.sealing.sealed += 1;
         }
-        self.book.remove(slot);
     }
 
     /// Writes a living message again, with all that is known of it.

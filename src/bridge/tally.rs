@@ -1,6 +1,6 @@
 //! What happened, counted in plain numbers. Nothing here is personal data; the rim turns it into metrics.
 
-use super::refusal::Refusal;
+use super::refusal::{InboundRefusal, Refusal};
 use crate::policy::Country;
 
 /// Per account.
@@ -30,6 +30,18 @@ pub struct AccountTally {
     pub notices: u64,
     /// Those that were not, since no bind could take one at once.
     pub notices_dropped: u64,
+    /// Messages from handsets taken for it.
+    pub inbound: u64,
+    /// Of those, taken by the client.
+    pub inbound_delivered: u64,
+    /// Refused for now or not answered by the client, to be sent again.
+    pub inbound_retried: u64,
+    /// Refused for good by the client.
+    pub inbound_rejected: u64,
+    /// Given up: kept for as long as such messages are kept.
+    pub inbound_expired: u64,
+    /// Messages from handsets that wait for the client or are on their way to it.
+    pub inbound_waiting: u64,
     /// Open binds.
     pub binds: u32,
 }
@@ -61,8 +73,10 @@ pub struct CarrierTally {
     pub receipts_early: u64,
     /// Receipts whose id had another number base than the answer.
     pub receipts_converted: u64,
-    /// Messages from handsets, which have no route here.
-    pub mo_refused: u64,
+    /// Messages from handsets taken for an account.
+    pub inbound: u64,
+    /// Messages from handsets refused, by [`InboundRefusal::index`].
+    pub inbound_refused: [u64; InboundRefusal::LABELS.len()],
     /// Alerts that no account had asked for.
     pub alerts_unasked: u64,
     /// Open links.

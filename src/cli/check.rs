@@ -5,7 +5,7 @@ use std::time::{Duration, UNIX_EPOCH};
 use super::{ConfigArgs, Failure};
 use crate::clock::Unix;
 use crate::config::{Config, Durability};
-use crate::policy::{Account, Carrier, Country, Destinations, Policy, Rate, Route, TransferBasis};
+use crate::policy::{Account, Carrier, Country, Destinations, Keyword, Policy, Rate, Route, TransferBasis};
 
 /// Prints what the configuration says; all its mistakes when it is refused.
 pub(super) fn check(args: &ConfigArgs) -> Result<(), Failure> {
@@ -62,6 +62,19 @@ fn summary(config: &Config) -> String {
         let carriers: Vec<_> = carriers.map(|carrier| carrier.name.as_str()).collect();
         text +=
             &format!("route     {}: {}, {}\n", destinations(route), carriers.join(" then "), per_second(route.rate));
+    }
+    for (place, rule) in config.policy.inbound.rules().iter().enumerate() {
+        let account = config.policy.accounts.get(usize::from(rule.account)).map_or("", |account| &account.system_id);
+        let numbers = match rule.to.len() {
+            1 => "one number or beginning".to_owned(),
+            count => format!("{count} numbers or beginnings"),
+        };
+        let keywords: Vec<_> = rule.keywords.iter().map(Keyword::as_str).collect();
+        let keywords = if keywords.is_empty() { String::new() } else { format!(", keyword {}", keywords.join(" ")) };
+        let carriers = rule.carriers.iter().filter_map(|index| config.policy.carriers.get(usize::from(*index)));
+        let carriers: Vec<_> = carriers.map(|carrier| carrier.name.as_str()).collect();
+        let carriers = if carriers.is_empty() { String::new() } else { format!(", from {}", carriers.join(" ")) };
+        text += &format!("inbound   [{place}] {numbers}{keywords}{carriers}: to {account}\n");
     }
     text + &transfers(&config.policy)
 }

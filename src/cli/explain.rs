@@ -1,4 +1,5 @@
-//! `explain`: the decisions a submit would meet, in order and with their reasons. Looks at the configuration only.
+//! `explain`: the decisions that a submit, or a message from a handset, would meet, in order and with their reasons. Looks at
+//! the configuration only.
 
 use std::path::{Path, PathBuf};
 
@@ -6,17 +7,24 @@ use clap::Args;
 
 use super::Failure;
 use super::check::{codes, destinations, per_second};
-use crate::bridge::Refusal;
+use crate::bridge::{InboundRefusal, Refusal};
 use crate::config::{Config, DEFAULT_PATH};
 use crate::pdu::{Address, CommandStatus};
-use crate::policy::{Explanation, NoPlan, OverRate, Plan};
+use crate::policy::inbound::word_of;
+use crate::policy::{Explanation, Inbound, NoPlan, Number, OverRate, Plan, dialled};
 
 /// Which message.
 #[derive(Args)]
 pub(super) struct ExplainArgs {
     /// The system_id of the account that would send it
+    #[arg(long, value_name = "NAME", required_unless_present = "from_carrier", conflicts_with = "from_carrier")]
+    account: Option<String>,
+    /// Instead: the name of the carrier that would bring it from a handset
     #[arg(long, value_name = "NAME")]
-    account: String,
+    from_carrier: Option<String>,
+    /// What the handset wrote, for rules that ask for a keyword
+    #[arg(long, value_name = "TEXT", requires = "from_carrier", default_value = "")]
+    text: String,
     /// The destination, with country code; "+", blanks, hyphens and brackets are left out
     #[arg(long, value_name = "NUMBER")]
     to: String,
@@ -34,14 +42,17 @@ pub(super) struct ExplainArgs {
 /// Prints what the message would meet.
 pub(super) fn explain(args: &ExplainArgs) -> Result<(), Failure> {
     let (config, source) = configuration(args)?;
-    let Some(index) = config.policy.account(args.account.as_bytes()) else {
-        let names: Vec<_> = config.policy.accounts.iter().map(|account| account.system_id.as_str()).collect();
-        let known = if names.is_empty() { "there is none".to_owned() } else { names.join(", ") };
-        return Err(Failure::refused(format!("no account \"{}\" in {source}; expected one of: {known}", args.account)));
+    if let Some(carrier) = &args.from_carrier {
+        return inbound(&config, &source, carrier, args);
+    }
+    let account = args.account.clone().unwrap_or_default();
+    let Some(index) = config.policy.account(account.as_bytes()) else {
+        let names = config.policy.accounts.iter().map(|account| account.system_id.as_str());
+        return Err(Failure::refused(unknown("account", &account, &source, names)));
     };
     let number: String = args.to.chars().filter(|c| !matches!(c, '+' | ' ' | '-' | '(' | ')')).collect();
     println!("configuration  {source}");
-    println!("account        {}: {}", args.account, sending(&config, index));
+    println!("account        {account}: {}", sending(&config, index));
     let Some(destination) = Address::new(args.ton, args.npi, number.as_bytes()) else {
         return Err(Failure::refused(format!("the destination has {} digits; expected at most 20", number.len())));
     };
@@ -51,10 +62,67 @@ pub(super) fn explain(args: &ExplainArgs) -> Result<(), Failure> {
             Ok(())
         }
         Explanation::Refused(why) => {
-            let (status, reason) = refused(args, why);
+            let (status, reason) = refused(&account, why);
             Err(Failure::refused(format!("refused        with {status} ({:#04x}): {reason}", status.0)))
         }
     }
+}
+
+/// Prints who gets a message from a handset, and by which rule.
+fn inbound(config: &Config, source: &str, carrier: &str, args: &ExplainArgs) -> Result<(), Failure> {
+    let policy = &config.policy;
+    let Some(index) = (0_u16..).zip(&policy.carriers).find(|(_, own)| own.name == carrier).map(|(index, _)| index)
+    else {
+        let names = policy.carriers.iter().map(|own| own.name.as_str());
+        return Err(Failure::refused(unknown("carrier", carrier, source, names)));
+    };
+    println!("configuration  {source}");
+    println!("message        from a handset, by {carrier}");
+    let nobody = |reason: String| {
+        let status = InboundRefusal::Nobody.status();
+        Failure::refused(format!("refused        with {status} ({:#04x}): {reason}", status.0))
+    };
+    let address = Address::new(args.ton, args.npi, args.to.as_bytes());
+    let Some(number) = address.as_ref().and_then(dialled) else {
+        return Err(nobody("the destination is no number".to_owned()));
+    };
+    let word = word_of(&args.text);
+    let Some(found) = policy.inbound.find(index, &number, word.as_deref()) else {
+        let but =
+            if policy.inbound.reads_word(index, &number) { ", unless its text begins with a keyword" } else { "" };
+        return Err(nobody(format!("no rule says whose message to this number, from {carrier}, it is{but}")));
+    };
+    println!("rule           inbound[{}]: {}", found.rule, fitted(&found, &number));
+    let account = policy.accounts.get(usize::from(found.account)).map_or("", |account| &account.system_id);
+    let kept = humantime::format_duration(policy.retention.receipt_queue);
+    println!(
+        "account        {account}: gets it on its receiving binds in turn, and while there is none it waits for {kept}"
+    );
+    Ok(())
+}
+
+/// What of the rule fitted.
+fn fitted(found: &Inbound<'_>, number: &Number) -> String {
+    let digits = std::str::from_utf8(number.digits().get(..found.matched_digits).unwrap_or_default());
+    let digits = digits.unwrap_or_default();
+    let mut text = match (found.is_whole, found.matched_digits) {
+        (true, _) => format!("by the number {digits}"),
+        (false, 0) => "by \"*\", which is any number".to_owned(),
+        (false, _) => format!("by the beginning {digits}"),
+    };
+    if let Some(keyword) = found.keyword {
+        text += &format!(" and the keyword \"{}\"", keyword.as_str());
+    }
+    if found.names_carrier {
+        text += ", from this carrier";
+    }
+    text
+}
+
+fn unknown<'a>(what: &str, name: &str, source: &str, names: impl Iterator<Item = &'a str>) -> String {
+    let names: Vec<_> = names.collect();
+    let known = if names.is_empty() { "there is none".to_owned() } else { names.join(", ") };
+    format!("no {what} \"{name}\" in {source}; expected one of: {known}")
 }
 
 fn configuration(args: &ExplainArgs) -> Result<(Config, String), Failure> {
@@ -103,9 +171,9 @@ fn routed(config: &Config, number: &str, plan: &Plan) -> String {
 }
 
 /// What the client would be told, and why.
-fn refused(args: &ExplainArgs, why: NoPlan) -> (CommandStatus, String) {
+fn refused(account: &str, why: NoPlan) -> (CommandStatus, String) {
     match why {
-        NoPlan::Account => (CommandStatus::ESME_RINVSYSID, format!("no account \"{}\"", args.account)),
+        NoPlan::Account => (CommandStatus::ESME_RINVSYSID, format!("no account \"{account}\"")),
         NoPlan::Destination(status) => (
             Refusal::Address(status).status(),
             "no international number; expected country code and digits, such as 4791234567".to_owned(),

@@ -18,6 +18,9 @@ use crate::control::{Desk, Keeper, Operators, Socket};
 use crate::net::{self, Board, Listeners, Phase, Roster};
 use crate::sandbox::{CarrierArgs, spawn_carrier};
 
+/// The number of the sandbox's account, as its configuration says.
+const MOBILE_NUMBER: &str = "4759440000";
+
 /// Serves until told to stop.
 pub(super) fn serve(config: Config, text: &str) -> Result<(), Failure> {
     for warning in &config.warnings {
@@ -31,7 +34,8 @@ pub(super) fn sandbox() -> Result<(), Failure> {
     let config = Config::sandbox();
     let address = config.carriers.first().map(|carrier| carrier.address.clone()).unwrap_or_default();
     runtime()?.block_on(async {
-        let args = CarrierArgs::of(["--listen", &address]).map_err(|error| Failure::failed(error.to_string()))?;
+        let args = CarrierArgs::of(["--listen", &address, "--mobile-to", MOBILE_NUMBER, "--mobile-every", "100"])
+            .map_err(|error| Failure::failed(error.to_string()))?;
         let (stop, stopped) = tokio::sync::oneshot::channel::<()>();
         let carrier = spawn_carrier(args, async {
             // Dropping the sender stops it too.
@@ -59,7 +63,7 @@ fn greeting(config: &Config) -> String {
         "smppgate {} serves the sandbox:\n\
          \x20 SMPP    {}, account acme, password secret\n\
          \x20 admin   http://{}/\n\
-         \x20 carrier simulated in this process\n\
+         \x20 carrier simulated in this process; every hundredth handset writes back, to {MOBILE_NUMBER}\n\
          \x20 store   ./{}\n\
          Try in another terminal:\n\
          \x20 {program} load --messages 10 --to 4791234567\n\

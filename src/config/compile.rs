@@ -3,6 +3,7 @@
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::Duration;
 
 use toml::de::DeTable;
 
@@ -10,8 +11,8 @@ use super::cursor::At;
 use super::mistake::{Ledger, Mistakes, did_you_mean};
 use super::raw::{Raw, RawAudit, RawListen, RawSession, RawStore};
 use super::{
-    AuditConfig, Config, Durability, Limits, Listen, SessionTimers, StoreConfig, account, carrier, operator, privacy,
-    route, tls,
+    AuditConfig, Config, Durability, Limits, Listen, SessionTimers, StoreConfig, account, carrier, inbound, operator,
+    privacy, route, tls,
 };
 use crate::policy::{Carrier, Country, Decoy, Policy, Prefixes, Retention, Validity};
 
@@ -57,12 +58,16 @@ impl Desk<'_> {
         let accounts = account::accounts(self, &raw.accounts, &carriers);
         let routes = route::routes(self, raw, &carriers, &accounts);
         let default = Retention::default();
+        let kept = |duration: Option<At<Duration>>, default| duration.map_or(default, |duration| duration.value);
         let retention = Retention {
-            message: raw.retention.message.map_or(default.message, |message| message.value),
-            activity_log: raw.retention.activity.map_or(default.activity_log, |activity| activity.value),
-            audit_log: raw.retention.audit.map_or(default.audit_log, |audit| audit.value),
+            message: kept(raw.retention.message, default.message),
+            inbound: kept(raw.retention.inbound, default.inbound),
+            receipt_queue: kept(raw.retention.receipt_queue, default.receipt_queue),
+            activity_log: kept(raw.retention.activity, default.activity_log),
+            audit_log: kept(raw.retention.audit, default.audit_log),
             ..default
         };
+        let inbound = inbound::inbounds(self, raw, &carriers);
         let operators = operator::operators(self, &raw.operators, &accounts);
         let decoy = Decoy::of(accounts.iter().map(|account| &account.credentials));
         let policy = Policy {
@@ -70,6 +75,7 @@ impl Desk<'_> {
             carriers,
             routes: routes?,
             prefixes: Prefixes::standard(),
+            inbound,
             retention,
             validity: Validity::default(),
             decoy,

@@ -37,6 +37,7 @@ pub(super) struct Raw {
     pub(super) accounts: Vec<RawAccount>,
     pub(super) carriers: Vec<RawCarrier>,
     pub(super) routes: Vec<RawRoute>,
+    pub(super) inbounds: Vec<RawInbound>,
 }
 
 #[derive(Debug)]
@@ -79,6 +80,8 @@ pub(super) struct RawLimits {
 #[derive(Debug)]
 pub(super) struct RawRetention {
     pub(super) message: Option<At<Duration>>,
+    pub(super) inbound: Option<At<Duration>>,
+    pub(super) receipt_queue: Option<At<Duration>>,
     pub(super) activity: Option<At<Duration>>,
     pub(super) audit: Option<At<Duration>>,
 }
@@ -158,6 +161,15 @@ pub(super) struct RawRoute {
     pub(super) over_rate: Option<At<String>>,
 }
 
+#[derive(Debug)]
+pub(super) struct RawInbound {
+    pub(super) place: Place,
+    pub(super) to: Option<At<Vec<At<String>>>>,
+    pub(super) keywords: Option<At<Vec<At<String>>>>,
+    pub(super) carriers: Option<At<Vec<At<String>>>>,
+    pub(super) account: Option<At<String>>,
+}
+
 impl Raw {
     /// Reads the document; what is wrong goes to the ledger, and the reading goes on.
     pub(super) fn read(document: &DeTable<'_>, ledger: &Ledger) -> Self {
@@ -176,6 +188,7 @@ impl Raw {
             accounts: top.tables("account").into_iter().map(RawAccount::read).collect(),
             carriers: top.tables("carrier").into_iter().map(RawCarrier::read).collect(),
             routes: top.tables("route").into_iter().map(RawRoute::read).collect(),
+            inbounds: top.tables("inbound").into_iter().map(RawInbound::read).collect(),
         };
         top.finish();
         raw
@@ -243,6 +256,8 @@ impl RawRetention {
     fn read(table: Cursor<'_>) -> Self {
         let raw = Self {
             message: table.duration("message", &KEPT),
+            inbound: table.duration("inbound", &KEPT),
+            receipt_queue: table.duration("receipt_queue", &KEPT),
             activity: table.duration("activity", &KEPT_DAYS),
             audit: table.duration("audit", &KEPT_DAYS),
         };
@@ -346,6 +361,24 @@ impl RawRoute {
             carriers: table.texts("carriers"),
             rate: table.number("rate", 1, 1_000_000),
             over_rate: table.text("over_rate"),
+        };
+        table.finish();
+        raw
+    }
+}
+
+impl RawInbound {
+    fn read(table: Cursor<'_>) -> Self {
+        table.require(
+            "to",
+            "a list of numbers, short codes and beginnings such as [\"4759440000\", \"2440\", \"4790*\"]",
+        );
+        let raw = Self {
+            place: table.place(),
+            to: table.texts("to"),
+            keywords: table.texts("keywords"),
+            carriers: table.texts("carriers"),
+            account: table.needed_text("account", "the system_id of the account that gets the messages"),
         };
         table.finish();
         raw

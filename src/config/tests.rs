@@ -1,6 +1,8 @@
 //! The built-in configuration and the reader's smaller promises; whole files are tested in `tests/config.rs`.
 
 use super::*;
+use crate::pdu::Address;
+use crate::policy::dialled;
 
 #[test]
 fn the_sandbox_needs_no_file_and_has_nothing_to_warn_of() {
@@ -11,6 +13,8 @@ fn the_sandbox_needs_no_file_and_has_nothing_to_warn_of() {
     assert_eq!(config.policy.authenticate(b"acme", b"secret"), Some(0));
     assert_eq!(config.carriers[0].address, "127.0.0.1:2776");
     assert!(config.is_sandbox);
+    let number = dialled(&Address::new(1, 1, b"4759440000").unwrap()).unwrap();
+    assert_eq!(config.policy.inbound.find(0, &number, None).map(|found| found.account), Some(0));
 }
 
 #[test]

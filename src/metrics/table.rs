@@ -151,6 +151,56 @@ pub const TABLE: &[Metric] = &[
         },
     },
     Metric {
+        name: "smppgate_inbound_accepted_total",
+        kind: Kind::Counter,
+        labels: &["account"],
+        unit: "messages",
+        help: "Messages from handsets taken for an account, which means on disk.",
+        read: |view, samples| {
+            view.snapshot.accounts.iter().for_each(|row| samples.count(&[&row.system_id], row.inbound))
+        },
+    },
+    Metric {
+        name: "smppgate_inbound_delivered_total",
+        kind: Kind::Counter,
+        labels: &["account"],
+        unit: "messages",
+        help: "Messages from handsets that the client confirmed.",
+        read: |view, samples| {
+            view.snapshot.accounts.iter().for_each(|row| samples.count(&[&row.system_id], row.inbound_delivered))
+        },
+    },
+    Metric {
+        name: "smppgate_inbound_retried_total",
+        kind: Kind::Counter,
+        labels: &["account"],
+        unit: "messages",
+        help: "Messages from handsets that the client refused or did not answer, and that are sent again.",
+        read: |view, samples| {
+            view.snapshot.accounts.iter().for_each(|row| samples.count(&[&row.system_id], row.inbound_retried))
+        },
+    },
+    Metric {
+        name: "smppgate_inbound_dropped_total",
+        kind: Kind::Counter,
+        labels: &["account", "reason"],
+        unit: "messages",
+        help: "Messages from handsets given up: refused for good by the client, or too old.",
+        read: |view, samples| {
+            reasons(samples, view.snapshot.accounts.iter().map(|row| (&row.system_id, &row.inbound_dropped)))
+        },
+    },
+    Metric {
+        name: "smppgate_inbound_waiting",
+        kind: Kind::Gauge,
+        labels: &["account"],
+        unit: "messages",
+        help: "Messages from handsets on disk that wait for a bind of the account or are on their way.",
+        read: |view, samples| {
+            view.snapshot.accounts.iter().for_each(|row| samples.count(&[&row.system_id], row.inbound_waiting))
+        },
+    },
+    Metric {
         name: "smppgate_carrier_links",
         kind: Kind::Gauge,
         labels: &["carrier", "state"],
@@ -261,6 +311,24 @@ pub const TABLE: &[Metric] = &[
         },
     },
     Metric {
+        name: "smppgate_carrier_inbound_total",
+        kind: Kind::Counter,
+        labels: &["carrier"],
+        unit: "messages",
+        help: "Messages from handsets that were taken from a carrier.",
+        read: |view, samples| view.snapshot.carriers.iter().for_each(|row| samples.count(&[&row.name], row.inbound)),
+    },
+    Metric {
+        name: "smppgate_carrier_inbound_refused_total",
+        kind: Kind::Counter,
+        labels: &["carrier", "reason"],
+        unit: "messages",
+        help: "Messages from handsets that were not taken from a carrier, by reason.",
+        read: |view, samples| {
+            reasons(samples, view.snapshot.carriers.iter().map(|row| (&row.name, &row.inbound_refused)))
+        },
+    },
+    Metric {
         name: "smppgate_country_accepted_total",
         kind: Kind::Counter,
         labels: &["country"],
@@ -303,7 +371,7 @@ pub const TABLE: &[Metric] = &[
         kind: Kind::Gauge,
         labels: &[],
         unit: "messages",
-        help: "Messages that are not sealed: waiting, sent, or with a receipt owed.",
+        help: "Messages that are not sealed: waiting, sent, with a receipt owed, or from a handset and not delivered.",
         read: |view, samples| samples.count(&[], view.snapshot.store.live),
     },
     Metric {

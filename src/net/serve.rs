@@ -273,6 +273,7 @@ async fn open(
             sent = found.sent,
             unknown = found.unknown,
             owed = found.owed,
+            inbound = found.inbound,
             settled = found.settled,
             blocks = recovered.blocks,
             "recovered"

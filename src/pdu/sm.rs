@@ -16,6 +16,7 @@ use super::header::HEADER_LENGTH;
 use super::pen::Head;
 use super::tag::Tag;
 use super::tlv::Tlvs;
+use super::udh::{Part, Udh};
 
 /// Most characters of `service_type`: one more than SMPP 3.4 §5.2.11 has room for, as real peers send six.
 pub(super) const SERVICE_TYPE_MAX: usize = 6;
@@ -141,6 +142,31 @@ impl<'a> Sm<'a> {
         self.esm_class & Self::UDHI != 0
     }
 
+    /// The text without its user data header; empty where `esm_class` tells of one and none is there.
+    #[must_use]
+    pub fn words(&self) -> &'a [u8] {
+        if self.has_udh() { Udh::of(self.text()).map_or(&[][..], |(_, words)| words) } else { self.text() }
+    }
+
+    /// Which part of a longer text this is: by the user data header, else by the three `sar_` parameters (SMPP 3.4
+    /// §5.3.2.22 to 24). `None` for a whole message, and where the numbers make no sense.
+    #[must_use]
+    pub fn part(&self) -> Option<Part> {
+        let part = if self.has_udh() {
+            Udh::of(self.text())?.0.part()?
+        } else if self.tlvs.is_empty() {
+            return None;
+        } else {
+            let reference = self.tlvs.find(Tag::SAR_MSG_REF_NUM)?;
+            Part {
+                reference: u16::from_be_bytes(*reference.first_chunk()?),
+                total: self.tlvs.octet(Tag::SAR_TOTAL_SEGMENTS)?,
+                number: self.tlvs.octet(Tag::SAR_SEGMENT_SEQNUM)?,
+            }
+        };
+        (part.total > 1 && (1..=part.total).contains(&part.number)).then_some(part)
+    }
+
     /// Whether `esm_class` says delivery receipt or intermediate notification.
     #[must_use]
     pub fn is_receipt(&self) -> bool {
@@ -229,5 +255,34 @@ impl fmt::Debug for Sm<'_> {
             .field("short_message", &format_args!("[{} octets]", self.short_message.len()))
             .field("tlvs", &self.tlvs)
             .finish()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::pdu::Tlv;
+
+    #[test]
+    fn parts_are_known_by_their_header_or_by_their_parameters() {
+        let part = |sm: &Sm<'_>| sm.part().map(|part| (part.reference, part.total, part.number));
+        let udh = Sm { esm_class: Sm::UDHI, short_message: b"\x05\x00\x03\x07\x02\x01INFO", ..Sm::default() };
+        assert_eq!((part(&udh), udh.words()), (Some((7, 2, 1)), &b"INFO"[..]));
+        assert_eq!(part(&Sm { esm_class: 0, ..udh }), None);
+        let single = Sm { short_message: b"\x05\x00\x03\x07\x01\x01INFO", ..udh };
+        assert_eq!((part(&single), single.words()), (None, &b"INFO"[..]));
+        let broken = Sm { short_message: b"\x09INFO", ..udh };
+        assert_eq!((part(&broken), broken.words()), (None, &b""[..]));
+        let mut octets = BytesMut::new();
+        for (tag, value) in
+            [(Tag::SAR_MSG_REF_NUM, &[1, 2][..]), (Tag::SAR_TOTAL_SEGMENTS, &[3]), (Tag::SAR_SEGMENT_SEQNUM, &[2])]
+        {
+            let two = Sm { tlvs: Tlvs::lenient(&octets), ..Sm::default() };
+            assert_eq!(part(&two), None, "all three or none");
+            octets = octets.clone();
+            Tlv { tag, value }.encode(&mut octets);
+        }
+        let sar = Sm { short_message: b"INFO", tlvs: Tlvs::lenient(&octets), ..Sm::default() };
+        assert_eq!((part(&sar), sar.words()), (Some((0x102, 3, 2)), &b"INFO"[..]));
     }
 }

@@ -8,6 +8,7 @@ pub mod auth;
 pub mod country;
 pub mod damping;
 pub mod explain;
+pub mod inbound;
 pub mod number;
 pub mod operator;
 pub mod pace;
@@ -22,7 +23,8 @@ pub use auth::{AllowFrom, Credentials, Decoy, Password, PasswordHash};
 pub use country::{Country, Prefixes};
 pub use damping::{Attempt, Damping};
 pub use explain::{Explanation, NoPlan, Plan, Way};
-pub use number::{Number, destination, destination_or_short, source_is_valid};
+pub use inbound::{Inbound, InboundRule, Inbounds, Keyword, Target};
+pub use number::{Number, destination, destination_or_short, dialled, source_is_valid};
 pub use operator::{Action, Denied, Operator, Role};
 pub use pace::Pace;
 pub use retention::{Class, Retention};
@@ -52,6 +54,8 @@ pub struct Policy {
     pub routes: Routes,
     /// Which country a number belongs to.
     pub prefixes: Prefixes,
+    /// Who gets messages from handsets.
+    pub inbound: Inbounds,
     /// How long data is kept.
     pub retention: Retention,
     /// How long messages are tried.

@@ -17,7 +17,7 @@ const E164: std::ops::RangeInclusive<usize> = 7..=15;
 const SHORT_CODE: std::ops::RangeInclusive<usize> = 3..=6;
 
 /// Digits of a subscriber in one spelling: international, without `+`. Or a short code, where the caller allows one.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Number {
     length: u8,
     digits: [u8; LONGEST],
@@ -50,6 +50,22 @@ impl Number {
             }
         }
         Some(number)
+    }
+
+    /// A number as people write it, `+` before it or not; `None` where there are no digits, too many, or anything else.
+    pub(super) fn written(text: &str) -> Option<Self> {
+        let octets = text.trim_ascii().as_bytes();
+        Self::collect(octets.strip_prefix(b"+").unwrap_or(octets)).filter(|number| !number.digits().is_empty())
+    }
+
+    /// Its first `length` digits, at most all.
+    pub(super) fn first(&self, length: usize) -> Self {
+        let mut first = Self::default();
+        for (to, from) in first.digits.iter_mut().zip(self.digits().iter().take(length)) {
+            *to = *from;
+            first.length += 1;
+        }
+        first
     }
 
     /// The same number without its first `count` digits.
@@ -126,6 +142,17 @@ pub fn destination_or_short(address: &Address) -> Result<Number, CommandStatus> 
         }
         _ => Err(REFUSED),
     }
+}
+
+/// The number a handset sent to, of whatever kind: international, national or a short code. For looking it up as an
+/// operator wrote it; says nothing about where it is. `None` where the address is no number.
+#[must_use]
+pub fn dialled(address: &Address) -> Option<Number> {
+    let octets = address.octets().trim_ascii_start();
+    let plus = octets.strip_prefix(b"+");
+    let number = Number::collect(plus.unwrap_or(octets)).filter(|number| !number.digits().is_empty())?;
+    let is_prefixed = plus.is_none() && address.ton() == ton::INTERNATIONAL && number.digits().starts_with(b"00");
+    Some(if is_prefixed { number.skip(2) } else { number })
 }
 
 /// Whether a source address can be sent: a number or a sender's name.
@@ -310,6 +337,28 @@ mod tests {
         for (ton, octets) in invalid {
             assert_eq!(source_is_valid(&address(*ton, 0, octets)), Err(refused), "{ton} {octets:?}");
         }
+    }
+
+    #[test]
+    fn a_dialled_number_keeps_its_kind_and_loses_its_spelling() {
+        let digits = |ton, octets: &[u8]| {
+            dialled(&address(ton, 1, octets)).map(|number| String::from_utf8(number.digits().to_vec()).unwrap())
+        };
+        for (ton, octets, expected) in [
+            (1, &b"4759440000"[..], "4759440000"),
+            (1, b"+47 59 44 00 00", "4759440000"),
+            (1, b"004759440000", "4759440000"),
+            (0, b"004759440000", "004759440000"),
+            (2, b"059440000", "059440000"),
+            (3, b"2440", "2440"),
+        ] {
+            assert_eq!(digits(ton, octets).as_deref(), Some(expected), "{ton} {octets:?}");
+        }
+        for octets in [&b""[..], b"+", b" ", b"Acme", b"2440x"] {
+            assert_eq!(digits(1, octets), None, "{octets:?}");
+        }
+        assert_eq!(Number::written("+47 59").map(|number| number.digits().to_vec()), Some(b"4759".to_vec()));
+        assert_eq!(Number::written("*"), None);
     }
 
     #[test]

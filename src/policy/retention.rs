@@ -30,11 +30,13 @@ pub enum Class {
     Correlation = 9,
     /// Copies for disaster; from the copy.
     Backup = 10,
+    /// Addresses, times, state and identifiers of a message from a handset; from its end.
+    Inbound = 11,
 }
 
 impl Class {
     /// All classes, in the order of their numbers.
-    pub const ALL: [Self; 10] = [
+    pub const ALL: [Self; 11] = [
         Self::Message,
         Self::Body,
         Self::Contact,
@@ -45,6 +47,7 @@ impl Class {
         Self::ReceiptQueue,
         Self::Correlation,
         Self::Backup,
+        Self::Inbound,
     ];
 
     /// The class of a stored number; `None` for one this build does not know.
@@ -67,6 +70,7 @@ impl Class {
             Self::ReceiptQueue => "receipt_queue",
             Self::Correlation => "correlation",
             Self::Backup => "backup",
+            Self::Inbound => "inbound",
         }
     }
 }
@@ -94,6 +98,8 @@ pub struct Retention {
     pub correlation: Duration,
     /// [`Class::Backup`]; 30 days.
     pub backup: Duration,
+    /// [`Class::Inbound`]; 60 days.
+    pub inbound: Duration,
 }
 
 impl Default for Retention {
@@ -109,6 +115,7 @@ impl Default for Retention {
             receipt_queue: 7 * DAY,
             correlation: 3 * DAY,
             backup: 30 * DAY,
+            inbound: 60 * DAY,
         }
     }
 }
@@ -128,6 +135,7 @@ impl Retention {
             Class::ReceiptQueue => self.receipt_queue,
             Class::Correlation => self.correlation,
             Class::Backup => self.backup,
+            Class::Inbound => self.inbound,
         }
     }
 
@@ -147,7 +155,7 @@ mod tests {
     #[test]
     fn numbers_are_stable_and_unknown_ones_are_none() {
         let numbers = Class::ALL.map(|class| class as u8);
-        assert_eq!(numbers, [1, 2, 3, 4, 5, 6, 7, 8, 9, 10]);
+        assert_eq!(numbers, [1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11]);
         for octet in 0..=255 {
             assert_eq!(Class::from_octet(octet).map(|class| class as u8), numbers.contains(&octet).then_some(octet));
         }
@@ -155,7 +163,7 @@ mod tests {
 
     #[test]
     fn deadlines_follow_the_table() {
-        const DAYS: [(Class, u64); 10] = [
+        const DAYS: [(Class, u64); 11] = [
             (Class::Message, 60),
             (Class::Body, 0),
             (Class::Contact, 60),
@@ -166,6 +174,7 @@ mod tests {
             (Class::ReceiptQueue, 7),
             (Class::Correlation, 3),
             (Class::Backup, 30),
+            (Class::Inbound, 60),
         ];
         for (class, days) in DAYS {
             let forget_at = Retention::default().forget_at(class, Unix(1_000));

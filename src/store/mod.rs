@@ -31,7 +31,7 @@ pub use disk::SledStore;
 pub use envelope::{Damage, VERSION};
 pub use index::ArchiveIndex;
 pub use memory::MemoryStore;
-pub use write::{Accept, NetworkError, Write};
+pub use write::{Accept, Inbound, NetworkError, Write};
 
 use std::collections::BTreeMap;
 

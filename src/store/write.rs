@@ -81,6 +81,8 @@ pub enum Write<'a> {
         /// Address of the recipient; at most 255 octets are kept.
         recipient: &'a [u8],
     },
+    /// A message from a handset was taken from a carrier for an account.
+    Inbound(Inbound<'a>),
     /// Nothing happened; the block exists so that numbers go on from here after a restart.
     Mark {
         /// The id the next accepted message gets, or a lower one.
@@ -111,6 +113,25 @@ pub struct Accept<'a> {
     pub body: &'a [u8],
 }
 
+/// A message from a handset: everything needed to bring it to its account after a restart.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub struct Inbound<'a> {
+    /// The message.
+    pub id: MessageId,
+    /// Who gets it.
+    pub account: AccountId,
+    /// Which carrier brought it.
+    pub carrier: CarrierId,
+    /// Retention class.
+    pub class: u8,
+    /// When it was taken.
+    pub received: Unix,
+    /// Unix seconds at which it is given up.
+    pub expires: u32,
+    /// Its `deliver_sm` body: as received, or made of a `data_sm`.
+    pub body: &'a [u8],
+}
+
 /// Value of a `network_error_code` TLV. SMPP 3.4 §5.3.2.31.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct NetworkError {
@@ -126,6 +147,7 @@ impl<'a> Write<'a> {
     pub fn encode(&self, out: &mut Vec<u8>) {
         match *self {
             Self::Accept(ref accept) => accept.encode(out),
+            Self::Inbound(ref inbound) => inbound.encode(out),
             Self::Sent { id, carrier, at, carrier_message_id } => {
                 let name = clamp(carrier_message_id);
                 let mut head = [0; 16];
@@ -174,7 +196,6 @@ impl<'a> Write<'a> {
                 out.extend_from_slice(&head);
             }
             Self::Parked { carrier, at, state, error, carrier_message_id, recipient } => {
-                let (name, recipient) = (clamp(carrier_message_id), clamp(recipient));
                 let mut head = [0; 10];
                 head[0] = PARKED;
                 head[1..3].copy_from_slice(&carrier.0.to_le_bytes());
@@ -182,7 +203,7 @@ impl<'a> Write<'a> {
                 head[7] = state;
                 head[8..10].copy_from_slice(&error.to_le_bytes());
                 out.extend_from_slice(&head);
-                for part in [name, recipient] {
+                for part in [clamp(carrier_message_id), clamp(recipient)] {
                     out.push(part.len() as u8);
                     out.extend_from_slice(part);
                 }
@@ -225,6 +246,7 @@ impl<'a> Write<'a> {
                 carrier_message_id: reader.short_slice()?,
                 recipient: reader.short_slice()?,
             },
+            INBOUND => Self::Inbound(Inbound::decode(&mut reader)?),
             MARK => Self::Mark { next_id: MessageId(reader.u64()?) },
             found => return Err(Damage::Kind { found }),
         };
@@ -236,6 +258,7 @@ impl<'a> Write<'a> {
     pub fn id(&self) -> Option<MessageId> {
         match *self {
             Self::Accept(Accept { id, .. })
+            | Self::Inbound(Inbound { id, .. })
             | Self::Sent { id, .. }
             | Self::Retry { id, .. }
             | Self::Handed { id, .. }
@@ -277,6 +300,46 @@ impl<'a> Accept<'a> {
     }
 }
 
+impl<'a> Inbound<'a> {
+    fn encode(&self, out: &mut Vec<u8>) {
+        let mut head = [0; 30];
+        head[0] = INBOUND;
+        head[1] = self.class;
+        head[2..4].copy_from_slice(&self.account.0.to_le_bytes());
+        head[4..6].copy_from_slice(&self.carrier.0.to_le_bytes());
+        head[6..14].copy_from_slice(&self.id.0.to_le_bytes());
+        head[14..22].copy_from_slice(&self.received.0.to_le_bytes());
+        head[22..26].copy_from_slice(&self.expires.to_le_bytes());
+        let length = u32::try_from(self.body.len()).unwrap_or(u32::MAX);
+        head[26..30].copy_from_slice(&length.to_le_bytes());
+        out.extend_from_slice(&head);
+        out.extend_from_slice(&self.body[..length as usize]);
+    }
+
+    fn decode(reader: &mut Reader<'a>) -> Result<Self, Damage> {
+        let class = reader.octet()?;
+        let (account, carrier) = (AccountId(reader.u16()?), CarrierId(reader.u16()?));
+        let (id, received) = (MessageId(reader.u64()?), Unix(reader.u64()?));
+        let (expires, length) = (reader.u32()?, reader.u32()?);
+        Ok(Self { id, account, carrier, class, received, expires, body: reader.slice(length as usize)? })
+    }
+}
+
+impl fmt::Debug for Inbound<'_> {
+    /// Shows no content: a body holds numbers and text.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Inbound")
+            .field("id", &self.id)
+            .field("account", &self.account)
+            .field("carrier", &self.carrier)
+            .field("class", &self.class)
+            .field("received", &self.received)
+            .field("expires", &self.expires)
+            .field("body_octets", &self.body.len())
+            .finish()
+    }
+}
+
 impl fmt::Debug for Accept<'_> {
     /// Shows no content: a body holds numbers and text.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -298,6 +361,7 @@ impl fmt::Debug for Write<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Accept(accept) => accept.fmt(f),
+            Self::Inbound(inbound) => inbound.fmt(f),
             Self::Sent { id, carrier, at, .. } => write!(f, "Sent({id}, {carrier:?}, {at})"),
             Self::Retry { id, position, attempts, due } => write!(f, "Retry({id}, {position}, {attempts}, {due})"),
             Self::Handed { id, carrier } => write!(f, "Handed({id}, {carrier:?})"),
@@ -386,6 +450,7 @@ const SETTLED: u8 = 5;
 const PARKED: u8 = 6;
 const MARK: u8 = 7;
 const HANDED: u8 = 8;
+const INBOUND: u8 = 9;
 
 /// Bits of a final write.
 const OWED: u8 = 1;

@@ -30,7 +30,7 @@ class Esme:
             # The library gives no server name to the handshake, so the name is checked here, after it.
             context.check_hostname = False
         kinds = ("receiver", "transmitter") if pair else ("transceiver",)
-        self.clients, self.ids, self.receipts, self.bodies = [], {}, {}, {}
+        self.clients, self.ids, self.receipts, self.bodies, self.mobile = [], {}, {}, {}, []
         for kind in kinds:
             client = smpplib.client.Client("127.0.0.1", port, ssl_context=context, allow_unknown_opt_params=True)
             client.set_message_sent_handler(self.sent)
@@ -46,6 +46,9 @@ class Esme:
 
     def received(self, pdu):
         text = (pdu.short_message or b"").decode("latin-1")
+        if pdu.esm_class & 0x3C == 0:
+            self.mobile.append((pdu.source_addr.decode(), pdu.destination_addr.decode(), text))
+            return
         found = dict(re.findall(r"(id|stat|err):(\S+)", text))
         found["tlv"] = (pdu.receipted_message_id or b"").rstrip(b"\0").decode()
         found["esm_class"] = pdu.esm_class

@@ -2,6 +2,8 @@
 """node-smpp (JavaScript) as the carrier that smppgate binds to, over TCP and over TLS, with smpplib (Python) as the
 client: what one library sends is what the other reads, header, text and receipt, through the gateway."""
 
+import signal
+
 import certificates
 import esme
 import rig
@@ -17,11 +19,12 @@ def test(case):
         secure.table(links=2, tls=True, ca="ca.pem", server_name="localhost"),
     ]
     routes = [{"country": ["NO"], "carriers": ["node"]}, {"country": ["SE"], "carriers": ["node-tls"]}]
-    gateway = rig.Gateway(case, tables, route=routes)
+    gateway = rig.Gateway(case, tables, route=routes, inbound=[{"to": ["4791234567"], "account": "acme"}])
     gateway.start()
     rig.wait("all links are bound", lambda: gateway.metric("smppgate_carrier_links", state="bound") == 4)
     for smsc, to in ((plain, "4791234567"), (secure, "46701234567")):
         texts(case, gateway, smsc, to)
+        handsets(case, gateway, smsc)
     volume(case, gateway, plain, "479xxxxxxx")
     case.check(gateway.stop() == 0, "SIGTERM ends the gateway with 0")
     for smsc in (plain, secure):
@@ -47,6 +50,19 @@ def texts(case, gateway, smsc, to):
         kept = {(one["data_coding"], one["esm_class"]) for one in got} == {(coding, kind) for _, coding, kind in sent}
         case.check(kept, f"{smsc.name}, {name}: data_coding and esm_class are kept")
     case.check(all(answer == ("unbind_resp", 0) for answer in client.unbind()), f"{smsc.name}: the client unbinds")
+
+
+def handsets(case, gateway, smsc):
+    """What its handsets write comes to the client, from every bind that may bring it."""
+    client = esme.Esme(gateway.smpp)
+    smsc.process.child.send_signal(signal.SIGUSR2)
+    rig.wait("both links answered", lambda: len(smsc.events("mobile_originated")) == 2)
+    taken = [one for one in smsc.events("mobile_originated") if one["status"] == 0]
+    whole = client.pump(lambda: len(client.mobile) >= len(taken))
+    texts = {f"mobile originated {one['mobile_originated']}" for one in taken}
+    right = {("4790000001", "4791234567", text) for text in texts}
+    case.check(whole and taken and set(client.mobile) == right, f"{smsc.name}: {len(taken)} from handsets", client.mobile)
+    case.check(all(answer == ("unbind_resp", 0) for answer in client.unbind()), f"{smsc.name}: then the client unbinds")
 
 
 def receipted(client, sequences):

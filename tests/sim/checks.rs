@@ -1,6 +1,7 @@
 //! What is checked: at every step, while nothing is under way, and at the end.
 
 use smppgate::message::MessageId;
+use smppgate::policy::Class;
 use smppgate::store::Store;
 
 use crate::ledger::{Message, plain};
@@ -26,6 +27,12 @@ impl World {
         let tally = process.bridge.tally();
         let owed: u64 = tally.accounts.iter().map(|(_, account)| account.receipts_owed).sum();
         assert_eq!(owed, ledger.owed, "receipts owed, as the bridge counts and as the journal says");
+        let mobiles: u64 = tally.accounts.iter().map(|(_, account)| account.inbound_waiting).sum();
+        assert_eq!(
+            mobiles, ledger.mobile_waiting,
+            "messages from handsets, as the bridge counts and as the journal says"
+        );
+        assert!(mobiles <= plan.backlog_max, "{mobiles} messages from handsets wait");
         let lent: u64 = tally.carriers.iter().map(|(_, carrier)| carrier.window_used).sum();
         let accepted = ledger.by_id.len() as u64;
         let waiting = accepted - ledger.finals - ledger.awaiting - lent;
@@ -40,7 +47,11 @@ impl World {
 
     /// Everything that can end has ended, apart from messages whose carrier never tells.
     fn is_quiet(&mut self) -> bool {
-        if self.ledger.owed > 0 || self.ledger.finals + self.ledger.awaiting < self.ledger.by_id.len() as u64 {
+        let unheard: usize = self.carriers.iter().map(|carrier| carrier.unheard()).sum();
+        if self.ledger.owed + self.ledger.mobile_waiting > 0
+            || unheard > 0
+            || self.ledger.finals + self.ledger.awaiting < self.ledger.by_id.len() as u64
+        {
             return false;
         }
         let open = self.clients.iter().map(|client| client.unanswered()).sum::<usize>();
@@ -58,6 +69,7 @@ impl World {
         self.run_for(3 * MIN);
         self.outlive_stragglers(restart);
         self.check_ends();
+        self.check_mobiles();
         self.check_pace();
         self.forget(restart);
     }
@@ -106,6 +118,20 @@ impl World {
             assert_eq!(usize::from(record.account.0), message.client, "{tag}: the archive");
             assert!(record.done >= record.accepted, "{tag}: {record:?}");
             assert!(record.done.0 > 1_700_000_000_000, "{tag}: {record:?}");
+        }
+    }
+
+    /// Each message from a handset that its carrier was told we have came to its client, and every copy is archived.
+    fn check_mobiles(&self) {
+        for (tag, mobile) in &self.ledger.mobiles {
+            let declined = mobile.declined > 0 && mobile.deliver_again >= 2;
+            assert!(!mobile.acknowledged || mobile.taken > 0 || declined, "{tag}: acknowledged and lost: {mobile:?}");
+            for (id, end) in &mobile.copies {
+                let record = self.store.archived(MessageId(*id)).expect("a whole store");
+                let record = record.unwrap_or_else(|| panic!("{tag}: not in the archive: {mobile:?}"));
+                assert_eq!((record.class, Some(record.state)), (Class::Inbound as u8, *end), "{tag}: {record:?}");
+                assert_eq!(Some(usize::from(record.account.0)), mobile.client, "{tag}: {record:?}");
+            }
         }
     }
 

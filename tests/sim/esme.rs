@@ -12,11 +12,12 @@ use smppgate::pdu::{
 use smppgate::session::BindMode;
 use tokio_util::codec::Decoder;
 
-use crate::ledger::{Asked, Ledger, Message};
+use crate::ledger::{Asked, Ledger, Message, mobile_tag};
 use crate::net::Ctx;
 use crate::plan::{COUNTRIES, ClientPlan, PASSWORD, account_name};
 use crate::queue::{Event, S};
 use crate::rng::Rng;
+use crate::smsc::handset;
 
 /// Tags of one client begin at its number times this.
 const TAGS: u32 = 1_000_000;
@@ -57,6 +58,8 @@ pub(crate) struct Esme {
     ends: BTreeMap<u32, u8>,
     /// Answers to what it asked about messages, by command and status.
     pub(crate) recalled: BTreeMap<(u32, u32), u32>,
+    /// Tags of the messages from handsets that came, in their order.
+    pub(crate) mobiles: Vec<u32>,
     /// Only the country at this index, else any.
     pub(crate) country: Option<usize>,
 }
@@ -74,6 +77,7 @@ impl Esme {
             accepted: Vec::new(),
             ends: BTreeMap::new(),
             recalled: BTreeMap::new(),
+            mobiles: Vec::new(),
             country: None,
         }
     }
@@ -354,7 +358,11 @@ impl Esme {
 
     fn receipt(&mut self, ctx: &mut Ctx, ledger: &mut Ledger, conn: u64, frame: &Frame<'_>) {
         let sm = Sm::decode(frame.body).expect("a deliver_sm");
-        let receipt = Receipt::read(&sm).expect("a receipt");
+        if let Some(tag) = mobile_tag(sm.text()) {
+            self.mobile(ledger, tag, &sm);
+            return self.taken(ctx, conn, frame.header.sequence, Some(tag));
+        }
+        let receipt = Receipt::read(&sm).expect("a receipt, or a message from a handset");
         let tag = ledger.durable_id(&String::from_utf8_lossy(receipt.id)).expect("an id that was given");
         let message = ledger.of(tag);
         assert_eq!(message.client, self.index, "{tag}: the receipt of another client");
@@ -363,13 +371,30 @@ impl Esme {
         }
         let number = number_of(message.country, tag);
         assert_eq!(sm.source.octets(), number.as_bytes(), "{tag}: a receipt comes from the recipient");
-        let link = self.links.get_mut(&conn).expect("it came on it");
-        assert!(link.bound && link.mode != BindMode::Transmitter, "{tag}: a receipt on a bind that takes none");
+        // A notification of what comes before the end is told once, whatever the answer.
         let kept = (sm.esm_class != Sm::TYPE_INTERMEDIATE).then_some(tag);
         self.receipts.extend(kept);
-        let sequence = frame.header.sequence;
-        assert!(link.owes.insert(sequence, kept).is_none(), "sequence {sequence} is open twice");
         ctx.note("client: receipt", &[self.index as u64, conn, u64::from(tag), u64::from(receipt.state)]);
+        self.taken(ctx, conn, frame.header.sequence, kept);
+    }
+
+    /// A message from a handset: for this client, and as the carrier said it.
+    fn mobile(&mut self, ledger: &Ledger, tag: u32, sm: &Sm<'_>) {
+        let mobile = &ledger.mobiles[&tag];
+        assert_eq!(mobile.client, Some(self.index), "{tag}: the message of another client");
+        assert_eq!(sm.source.octets(), handset(tag).as_bytes(), "{tag}");
+        let has_payload = sm.short_message.is_empty();
+        // A data_sm has no protocol_id, and a client of 3.3 gets no TLVs.
+        assert_eq!(has_payload, sm.protocol_id == 0 && self.plan.version >= 0x34, "{tag}");
+        self.mobiles.push(tag);
+    }
+
+    /// A `deliver_sm` that will be answered, well or badly or not at all.
+    fn taken(&mut self, ctx: &mut Ctx, conn: u64, sequence: u32, tag: Option<u32>) {
+        let link = self.links.get_mut(&conn).expect("it came on it");
+        assert!(link.bound && link.mode != BindMode::Transmitter, "{tag:?}: a deliver_sm on a bind that takes none");
+        assert!(link.owes.insert(sequence, tag).is_none(), "sequence {sequence} is open twice");
+        ctx.note("client: deliver_sm", &[self.index as u64, conn, u64::from(tag.unwrap_or_default())]);
         let mut delay = self.rng.within(self.plan.answer_after);
         if self.rng.chance(self.plan.answer_later) {
             delay += 35 * S;
@@ -385,12 +410,8 @@ impl Esme {
     pub(crate) fn answer(&mut self, ctx: &mut Ctx, ledger: &mut Ledger, conn: u64, sequence: u32, status: u32) {
         let Some(link) = self.links.get_mut(&conn) else { return };
         let Some(tag) = link.owes.remove(&sequence) else { return };
-        if let Some(message) = tag.map(|tag| ledger.of(tag)) {
-            match status {
-                0 => message.taken += 1,
-                0x0B => message.declined += 1,
-                _ => {}
-            }
+        if let Some(tag) = tag {
+            ledger.answered(tag, status);
         }
         let mut wire = BytesMut::new();
         encode_resp(CommandId::DELIVER_SM_RESP, CommandStatus(status), sequence, None, &mut wire);

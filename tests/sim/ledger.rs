@@ -1,11 +1,12 @@
 //! What must hold, kept apart from how the bridge does it: one entry per message, filled from what is durable and from
 //! what passes on the wire. Knows no lanes, slots or credit.
 
+use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, BTreeSet};
 
 use smppgate::message::{MessageState, owes_receipt};
 use smppgate::pdu::{CommandId, CommandStatus, Frame, Frames, QuerySmResp, Receipt, Sm, SmResp};
-use smppgate::store::{Block, Write};
+use smppgate::store::{Block, Inbound, Write};
 
 /// One message, known by the number in its text.
 #[derive(Clone, Debug, Default)]
@@ -45,10 +46,35 @@ pub(crate) struct Message {
     pub(crate) reported: Vec<(u16, Vec<u8>, u8)>,
 }
 
+/// Tags of messages from handsets have this bit.
+pub(crate) const MOBILE: u32 = 1 << 31;
+
+/// One message from a handset, known by the number in its text.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Mobile {
+    /// Whose it is; `None` for nobody's.
+    pub(crate) client: Option<usize>,
+    /// Times its carrier wrote it to us, and whether we told it that we have it.
+    pub(crate) written: u32,
+    pub(crate) acknowledged: bool,
+    /// Durable copies by identity, with the state of those that ended.
+    pub(crate) copies: BTreeMap<u64, Option<u8>>,
+    /// Times it was written to a client, and reasons to write it again.
+    pub(crate) delivered: u32,
+    pub(crate) deliver_again: u32,
+    /// Times the client took it, and refused it for good.
+    pub(crate) taken: u32,
+    pub(crate) declined: u32,
+}
+
 /// All of them.
 #[derive(Debug, Default)]
 pub(crate) struct Ledger {
     pub(crate) messages: BTreeMap<u32, Message>,
+    pub(crate) mobiles: BTreeMap<u32, Mobile>,
+    pub(crate) mobile_by_id: BTreeMap<u64, u32>,
+    /// Durable copies of messages from handsets that have not ended.
+    pub(crate) mobile_waiting: u64,
     pub(crate) by_id: BTreeMap<u64, u32>,
     /// Durable parked receipts: carrier and id as received.
     pub(crate) parked: BTreeSet<(u16, Vec<u8>)>,
@@ -88,8 +114,17 @@ pub(crate) fn revision_of(text: &[u8]) -> u32 {
 
 /// The number in a message's text.
 pub(crate) fn tag_of(text: &[u8]) -> Option<u32> {
-    let digits = text.strip_prefix(b"#")?;
-    let end = digits.iter().position(|octet| *octet == b'#')?;
+    number_between(text, b'#')
+}
+
+/// The tag of a message from a handset.
+pub(crate) fn mobile_tag(text: &[u8]) -> Option<u32> {
+    number_between(text, b'@').map(|number| MOBILE | number)
+}
+
+fn number_between(text: &[u8], mark: u8) -> Option<u32> {
+    let digits = text.strip_prefix(&[mark])?;
+    let end = digits.iter().position(|octet| *octet == mark)?;
     std::str::from_utf8(&digits[..end]).ok()?.parse().ok()
 }
 
@@ -133,6 +168,11 @@ impl Ledger {
                 let first = !again && message.sent.len() == 1;
                 assert!(again || first, "message {id} was taken by two carriers");
                 self.awaiting += u64::from(first);
+            }
+            Write::Inbound(inbound) => self.mobile_received(&inbound),
+            Write::Final { id, state, owed, .. } if self.mobile_by_id.contains_key(&id.0) => {
+                assert!(!owed, "nobody is owed a receipt for a message from a handset");
+                self.mobile_ended(id.0, state);
             }
             Write::Final { id, state, error, owed, .. } => {
                 let lossy = self.lossy;
@@ -183,8 +223,12 @@ impl Ledger {
                     assert!(durable, "message {id} is acknowledged and not durable");
                 }
                 CommandId::DELIVER_SM => {
-                    let receipt = Sm::decode(frame.body).ok();
-                    let receipt = receipt.as_ref().and_then(Receipt::read).expect("we send receipts only");
+                    let sm = Sm::decode(frame.body).expect("what we encoded");
+                    if let Some(tag) = mobile_tag(sm.text()) {
+                        self.mobile_delivered(tag);
+                        continue;
+                    }
+                    let receipt = Receipt::read(&sm).expect("a receipt, or a message from a handset");
                     let id = std::str::from_utf8(receipt.id).expect("digits");
                     let tag = self.durable_id(id).expect("a receipt of a durable message");
                     let intermediate = Sm::decode(frame.body).is_ok_and(|sm| sm.esm_class == Sm::TYPE_INTERMEDIATE);
@@ -204,6 +248,66 @@ impl Ledger {
                 }
                 _ => {}
             }
+        }
+    }
+
+    fn mobile_received(&mut self, inbound: &Inbound<'_>) {
+        let sm = Sm::decode(inbound.body).expect("a deliver_sm");
+        let tag = mobile_tag(sm.text()).expect("handsets write tagged messages");
+        self.mobile_by_id.insert(inbound.id.0, tag);
+        let mobile = self.mobiles.get_mut(&tag).expect("a tag that a carrier made");
+        assert_eq!(mobile.client, Some(usize::from(inbound.account.0)), "{tag}: taken for another");
+        if let Entry::Vacant(copy) = mobile.copies.entry(inbound.id.0) {
+            copy.insert(None);
+            self.mobile_waiting += 1;
+        }
+        assert!(mobile.copies.len() as u32 <= mobile.written, "{tag}: a copy without a reason: {mobile:?}");
+    }
+
+    fn mobile_ended(&mut self, id: u64, state: u8) {
+        let mobile = self.mobiles.get_mut(&self.mobile_by_id[&id]).expect("a tag that a carrier made");
+        let end = mobile.copies.get_mut(&id).expect("a durable copy");
+        assert!(end.is_none_or(|before| before == state), "message {id} ended twice");
+        self.mobile_waiting -= u64::from(end.replace(state).is_none());
+    }
+
+    /// A message from a handset leaves for a client.
+    fn mobile_delivered(&mut self, tag: u32) {
+        let mobile = self.mobiles.get_mut(&tag).expect("a tag that a carrier made");
+        mobile.delivered += 1;
+        assert!(mobile.copies.values().any(Option::is_none), "{tag}: delivered and no live copy durable: {mobile:?}");
+        let allowed = mobile.copies.len() as u32 + mobile.deliver_again;
+        assert!(mobile.delivered <= allowed, "{tag}: delivered twice without a reason: {mobile:?}");
+    }
+
+    /// Our OK for a message from a handset leaves.
+    pub(crate) fn mobile_acknowledged(&mut self, tag: u32) {
+        let mobile = self.mobiles.get_mut(&tag).expect("a tag that a carrier made");
+        assert!(!mobile.copies.is_empty(), "{tag}: acknowledged and not durable: {mobile:?}");
+        mobile.acknowledged = true;
+    }
+
+    /// A client answered what it got: took it, refused it for good, or neither.
+    pub(crate) fn answered(&mut self, tag: u32, status: u32) {
+        let (taken, declined) = match self.mobiles.get_mut(&tag) {
+            Some(mobile) => (&mut mobile.taken, &mut mobile.declined),
+            None => {
+                let message = self.of(tag);
+                (&mut message.taken, &mut message.declined)
+            }
+        };
+        match status {
+            0 => *taken += 1,
+            0x0B => *declined += 1,
+            _ => {}
+        }
+    }
+
+    /// What went to a client may go again: it was refused, or its answer is not known.
+    pub(crate) fn deliver_again(&mut self, tag: u32) {
+        match self.mobiles.get_mut(&tag) {
+            Some(mobile) => mobile.deliver_again += 1,
+            None => self.of(tag).deliver_again += 1,
         }
     }
 
@@ -285,6 +389,9 @@ impl Ledger {
 
     /// The process died: what was on its way may have arrived or not.
     pub(crate) fn crashed(&mut self) {
+        for mobile in self.mobiles.values_mut().filter(|mobile| mobile.copies.values().any(Option::is_none)) {
+            mobile.deliver_again = mobile.delivered;
+        }
         for message in self.messages.values_mut() {
             if message.handed > 0 && message.sent.is_empty() && message.end.is_none() {
                 message.again = message.handed;

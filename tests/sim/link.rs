@@ -9,7 +9,7 @@ use smppgate::message::{AccountId, CarrierId, LinkId};
 use smppgate::pdu::{Bind, CommandId, CommandStatus, Frame, Frames, HEADER_LENGTH, Receipt, Sm, encode_header_only};
 use smppgate::session::{BindMode, CloseReason, Control, Event, Parcel, Role, Session};
 
-use crate::ledger::{Ledger, revision_of, tag_of};
+use crate::ledger::{Ledger, mobile_tag, revision_of, tag_of};
 use crate::plan::{PASSWORD, Plan};
 
 /// Whose connection it is.
@@ -214,10 +214,11 @@ impl Link {
                 _ => continue,
             };
             let tag = self.open.remove(&token).expect("an answer to what is open");
-            let message = ledger.of(tag);
             match self.side {
-                Side::Client => message.deliver_again += u32::from(failed),
+                Side::Client if failed => ledger.deliver_again(tag),
+                Side::Client => {}
                 Side::Carrier { .. } => {
+                    let message = ledger.of(tag);
                     message.again += u32::from(failed);
                     message.unknown += u32::from(unknown);
                 }
@@ -240,8 +241,10 @@ impl Link {
                 let durable = ledger.of(tag).revision;
                 assert_eq!(revision_of(sm.text()), durable, "{tag}: the text that leaves is the durable one");
                 Some(tag)
+            } else if let Some(tag) = mobile_tag(sm.text()) {
+                Some(tag)
             } else {
-                let receipt = Receipt::read(&sm).expect("we send receipts only");
+                let receipt = Receipt::read(&sm).expect("a receipt, or a message from a handset");
                 ledger.durable_id(&String::from_utf8_lossy(receipt.id))
             };
             let known = self.open.insert(request.token, tag.expect("only what is durable leaves"));

@@ -6,13 +6,14 @@ use std::time::Duration;
 use smppgate::bridge::Room;
 use smppgate::clock::Unix;
 use smppgate::policy::{
-    Account, AllowFrom, Carrier, Country, Credentials, Decoy, Destinations, OnUnknown, OverRate, Password, Policy,
-    Prefixes, Rate, Retention, Route, Routes, Transfers, Validity,
+    Account, AllowFrom, Carrier, Country, Credentials, Decoy, Destinations, InboundRule, Inbounds, OnUnknown, OverRate,
+    Password, Policy, Prefixes, Rate, Retention, Route, Routes, Target, Transfers, Validity,
 };
 use smppgate::session::{BindMode, Settings};
 
 use crate::queue::{MS, S};
 use crate::rng::Rng;
+use crate::smsc::service;
 
 /// The password of every simulated client.
 pub(crate) const PASSWORD: &[u8] = b"secret";
@@ -108,6 +109,8 @@ pub(crate) struct CarrierPlan {
     /// Receipts sent as `data_sm`.
     pub(crate) receipt_data: u32,
     pub(crate) chatter: u32,
+    /// Clients that handsets may write to.
+    pub(crate) clients: usize,
     pub(crate) refuse_bind: u32,
 }
 
@@ -254,6 +257,7 @@ impl CarrierPlan {
             receipt_tlvs: true,
             receipt_data: 0,
             chatter: 0,
+            clients: 1,
             refuse_bind: 0,
         }
     }
@@ -385,11 +389,12 @@ impl Plan {
     pub(crate) fn of(seed: u64) -> Self {
         let rng = &mut Rng::of(seed, "plan");
         let mut clients: Vec<ClientPlan> = (0..rng.within((1, 3))).map(|_| ClientPlan::of(rng)).collect();
-        let carriers: Vec<CarrierPlan> = (0..rng.within((1, 3))).map(|_| CarrierPlan::of(rng)).collect();
+        let mut carriers: Vec<CarrierPlan> = (0..rng.within((1, 3))).map(|_| CarrierPlan::of(rng)).collect();
         for client in &mut clients {
             let objects = rng.chance(300);
             client.objects_to = (0..carriers.len() as u16).filter(|_| objects && rng.chance(400)).collect();
         }
+        carriers.iter_mut().for_each(|carrier| carrier.clients = clients.len());
         let via = |rng: &mut Rng| {
             let mut order: Vec<u16> = (0..carriers.len() as u16).collect();
             for at in (1..order.len()).rev() {
@@ -437,6 +442,7 @@ impl Plan {
             carriers,
             routes: Routes::new(routes).expect("routes of a plan do not clash"),
             prefixes: Prefixes::standard(),
+            inbound: Inbounds::new((0..self.clients.len()).map(inbound_rule).collect()),
             retention: Retention::default(),
             validity: self.validity,
         }
@@ -452,6 +458,12 @@ impl Plan {
             ..Settings::default()
         }
     }
+}
+
+/// Each client has a number that handsets write to.
+fn inbound_rule(client: usize) -> InboundRule {
+    let to = vec![Target::parse(&service(client)).expect("a short code")];
+    InboundRule { to, keywords: Vec::new(), carriers: Vec::new(), account: client as u16 }
 }
 
 /// The name an account binds with.

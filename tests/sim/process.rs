@@ -248,6 +248,9 @@ impl Process {
                 if let Some(report) = smscs[carrier].report_of(link, sequence) {
                     ledger.receipt_acknowledged(carrier as u16, &report.id, report.tag, report.state);
                 }
+                if let Some(tag) = smscs[carrier].mobile_of(link, sequence) {
+                    ledger.mobile_acknowledged(tag);
+                }
             }
         }
     }

@@ -30,6 +30,8 @@ pub(crate) enum Event {
     Answer { carrier: usize, conn: u64, sequence: u32, status: u32, id: String },
     /// A carrier sends a receipt, unless it is taken already.
     Report { carrier: usize, report: usize },
+    /// A carrier sends a message from a handset, unless it is taken already.
+    Write { carrier: usize, mobile: usize },
     /// The bridge takes what is in its inbox.
     Decide,
     /// The journal's flush ends, well or not.

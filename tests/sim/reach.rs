@@ -40,11 +40,14 @@ reach! {
     converted,
     repeated,
     orphaned,
-    mobile_originated,
     queried,
     cancelled,
     replaced,
     notices,
+    mobile,
+    mobile_refused,
+    mobile_delivered,
+    mobile_retried,
     sealed,
     carried,
     reads,
@@ -64,6 +67,9 @@ impl Reach {
             self.cancelled += account.cancelled;
             self.replaced += account.replaced;
             self.notices += account.notices;
+            self.mobile += account.inbound;
+            self.mobile_delivered += account.inbound_delivered;
+            self.mobile_retried += account.inbound_retried;
         }
         for (_, carrier) in &tally.carriers {
             self.forwarded += carrier.forwarded;
@@ -76,7 +82,7 @@ impl Reach {
             self.converted += carrier.receipts_converted;
             self.repeated += carrier.receipts_repeated;
             self.orphaned += carrier.receipts_orphaned;
-            self.mobile_originated += carrier.mo_refused;
+            self.mobile_refused += carrier.inbound_refused.iter().sum::<u64>();
         }
         self.sealed += tally.sealed;
         self.carried += tally.carried;

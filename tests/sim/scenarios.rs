@@ -470,3 +470,51 @@ fn queries_are_answered_from_the_archive_as_from_memory() {
     assert_eq!((world.recalled(0), world.tally().accounts[0].1.queried), (20, 20));
     world.finish();
 }
+
+#[test]
+fn messages_from_handsets_outlive_a_crash_and_wait_for_their_client() {
+    let mut world = World::calm(with_two_binds);
+    world.client_leaves(HOUR);
+    let tags = world.handsets_write(20);
+    world.run_for(S);
+    assert!(tags.iter().all(|tag| world.ledger.mobiles[tag].acknowledged), "taken although the client is away");
+    world.crash();
+    world.run_for(30 * S);
+    assert_eq!(world.tally().accounts[0].1.inbound_waiting, 20);
+    world.run_for(HOUR);
+    assert_eq!(world.clients[0].mobiles, tags, "each once, in their order");
+    assert_eq!(world.tally().accounts[0].1.inbound_waiting, 0);
+    world.finish();
+}
+
+#[test]
+fn a_message_from_a_handset_comes_again_only_when_its_answer_is_unknown() {
+    let mut world = World::calm(|_| ());
+    world.clients[0].plan.answer_never = 1000;
+    let tags = world.handsets_write(5);
+    world.run_for(5 * S);
+    assert_eq!(world.clients[0].mobiles, tags);
+    world.clients[0].plan.answer_never = 0;
+    world.crash();
+    world.run_for(MIN);
+    assert_eq!(world.clients[0].mobiles, [tags.clone(), tags.clone()].concat());
+    world.crash();
+    world.run_for(MIN);
+    assert_eq!(world.clients[0].mobiles.len(), 10, "not after its answer");
+    world.finish();
+}
+
+#[test]
+fn a_message_from_a_handset_is_not_taken_while_the_store_fails() {
+    let mut world = World::calm(|_| ());
+    world.ctx.faults.fail = 1000;
+    world.submit(1);
+    world.run_for(S);
+    let tags = world.handsets_write(3);
+    world.run_for(S);
+    assert!(tags.iter().all(|tag| !world.ledger.mobiles[tag].acknowledged));
+    world.ctx.faults.fail = 0;
+    world.run_for(MIN);
+    assert_eq!(world.clients[0].mobiles, tags);
+    world.finish();
+}

@@ -48,6 +48,12 @@ impl World {
         self.submit_to(0, count)
     }
 
+    /// Handsets of the first carrier write so many messages to the first client; their tags.
+    pub(crate) fn handsets_write(&mut self, count: u32) -> Vec<u32> {
+        let Self { carriers, ctx, ledger, .. } = self;
+        (0..count).map(|_| carriers[0].write(ctx, ledger, Some(0))).collect()
+    }
+
     /// The carrier's links break and it takes no new ones.
     pub(crate) fn carrier_down(&mut self, carrier: usize) {
         self.carriers[carrier].plan.up = false;

@@ -11,7 +11,7 @@ use smppgate::policy::OnUnknown;
 use smppgate::session::BindMode;
 use tokio_util::codec::Decoder;
 
-use crate::ledger::{Ledger, tag_of};
+use crate::ledger::{Ledger, MOBILE, Mobile, tag_of};
 use crate::net::Ctx;
 use crate::plan::CarrierPlan;
 use crate::queue::{Event, MS, S};
@@ -19,8 +19,12 @@ use crate::rng::Rng;
 
 /// How long it waits for our answer to a receipt before it sends it again.
 const RECEIPT_PATIENCE: u64 = 12 * S;
-/// A request whose answer tells nothing: a message from a handset, a test of the link.
+/// A request whose answer tells nothing: a test of the link.
 const CHATTER: usize = usize::MAX;
+/// Numbers of open requests from here on are messages from handsets.
+const MOBILES: usize = 1 << 40;
+/// Tags of the messages from one carrier's handsets begin at its number times this.
+const TAGS: u32 = 1_000_000;
 
 /// A receipt it has to send.
 #[derive(Debug)]
@@ -30,6 +34,25 @@ pub(crate) struct Report {
     pub(crate) state: u8,
     number: Vec<u8>,
     taken: bool,
+}
+
+/// A message that a handset wrote.
+#[derive(Debug)]
+pub(crate) struct Written {
+    pub(crate) tag: u32,
+    to: String,
+    /// We have it, or refused it for good.
+    done: bool,
+}
+
+/// The number of the handset that wrote it.
+pub(crate) fn handset(tag: u32) -> String {
+    format!("479{:07}", tag & !MOBILE)
+}
+
+/// The number of a client.
+pub(crate) fn service(client: usize) -> String {
+    format!("2000{client}")
 }
 
 /// Its end of one of our links.
@@ -50,6 +73,7 @@ pub(crate) struct Smsc {
     rng: Rng,
     links: BTreeMap<u64, Link>,
     pub(crate) reports: Vec<Report>,
+    pub(crate) mobiles: Vec<Written>,
     taken: u64,
     second: (u64, u64),
     /// When each `submit_sm` came.
@@ -69,6 +93,7 @@ impl Smsc {
             rng: Rng::of(seed, &format!("carrier {index}")),
             links: BTreeMap::new(),
             reports: Vec::new(),
+            mobiles: Vec::new(),
             taken: 0,
             second: (0, 0),
             seen: Vec::new(),
@@ -107,6 +132,17 @@ impl Smsc {
     pub(crate) fn report_of(&self, conn: u64, sequence: u32) -> Option<&Report> {
         let report = *self.links.get(&conn)?.open.get(&sequence)?;
         self.reports.get(report)
+    }
+
+    /// The message from a handset that went out as `sequence`.
+    pub(crate) fn mobile_of(&self, conn: u64, sequence: u32) -> Option<u32> {
+        let open = *self.links.get(&conn)?.open.get(&sequence)?;
+        self.mobiles.get(open.checked_sub(MOBILES)?).map(|written| written.tag)
+    }
+
+    /// Messages from handsets that we neither have nor refused for good.
+    pub(crate) fn unheard(&self) -> usize {
+        self.mobiles.iter().filter(|written| !written.done).count()
     }
 
     pub(crate) fn receive(&mut self, ctx: &mut Ctx, ledger: &mut Ledger, conn: u64, octets: &[u8]) {
@@ -156,10 +192,9 @@ impl Smsc {
                 self.closed(ctx, conn);
                 return;
             }
-            CommandId::DELIVER_SM_RESP | CommandId::DATA_SM_RESP => {
-                self.answered(ctx, conn, header.sequence, header.status);
+            CommandId::DELIVER_SM_RESP | CommandId::DATA_SM_RESP | CommandId::ENQUIRE_LINK_RESP => {
+                self.answered(ctx, ledger, conn, header.sequence, header.status);
             }
-            CommandId::ENQUIRE_LINK_RESP => self.answered(ctx, conn, header.sequence, header.status),
             other => panic!("a carrier gets {other} with status {}", header.status),
         }
         ctx.send(conn, true, &wire);
@@ -175,7 +210,7 @@ impl Smsc {
         self.tags.push(tag);
         let carrier = self.index;
         if self.rng.chance(self.plan.chatter) {
-            self.chatter(ctx, conn);
+            self.chatter(ctx, ledger, conn);
         }
         let second = ctx.now / S;
         self.second = if self.second.0 == second { (second, self.second.1 + 1) } else { (second, 1) };
@@ -323,27 +358,88 @@ impl Smsc {
         ctx.send(conn, true, &wire);
     }
 
-    /// Says something that is no receipt: a message from a handset where it may send one, else a test of the link.
-    fn chatter(&mut self, ctx: &mut Ctx, conn: u64) {
+    /// Says something that is no receipt: a handset writes where it may, else a test of the link.
+    fn chatter(&mut self, ctx: &mut Ctx, ledger: &mut Ledger, conn: u64) {
         let Some(link) = self.links.get_mut(&conn) else { return };
+        if link.mode == Some(BindMode::Transceiver) {
+            let client = self.rng.below(self.plan.clients as u64 + 1) as usize;
+            self.write(ctx, ledger, Some(client).filter(|client| *client < self.plan.clients));
+            return;
+        }
         link.sequence += 1;
         link.open.insert(link.sequence, CHATTER);
         let mut wire = BytesMut::new();
-        if link.mode == Some(BindMode::Transceiver) {
-            Sm { short_message: b"hello", ..Sm::default() }.encode(CommandId::DELIVER_SM, link.sequence, &mut wire);
+        encode_header_only(CommandId::ENQUIRE_LINK, CommandStatus::ESME_ROK, link.sequence, &mut wire);
+        ctx.send(conn, true, &wire);
+    }
+
+    /// A handset writes to a client, or to nobody; the message's tag.
+    pub(crate) fn write(&mut self, ctx: &mut Ctx, ledger: &mut Ledger, client: Option<usize>) -> u32 {
+        let tag = MOBILE | (self.index as u32 * TAGS + self.mobiles.len() as u32);
+        ledger.mobiles.insert(tag, Mobile { client, ..Mobile::default() });
+        self.mobiles.push(Written { tag, to: client.map_or_else(|| "2999".to_owned(), service), done: false });
+        ctx.after(0, Event::Write { carrier: self.index, mobile: self.mobiles.len() - 1 });
+        tag
+    }
+
+    /// A message from a handset goes out, on any link that can carry it, until we have it.
+    pub(crate) fn send_written(&mut self, ctx: &mut Ctx, ledger: &mut Ledger, mobile: usize) {
+        if self.mobiles[mobile].done {
+            return;
+        }
+        let event = Event::Write { carrier: self.index, mobile };
+        let able = |link: &Link| matches!(link.mode, Some(BindMode::Receiver | BindMode::Transceiver));
+        let able: Vec<u64> = self.links.iter().filter(|(_, link)| able(link)).map(|(conn, _)| *conn).collect();
+        if able.is_empty() || ctx.now < self.mute_until || self.plan.mute {
+            ctx.after(S, event);
+            return;
+        }
+        ctx.after(RECEIPT_PATIENCE, event);
+        let conn = self.rng.pick(&able);
+        let Some(link) = self.links.get_mut(&conn) else { return };
+        link.sequence += 1;
+        link.open.insert(link.sequence, MOBILES + mobile);
+        let Written { tag, to, .. } = &self.mobiles[mobile];
+        ledger.mobiles.get_mut(tag).expect("made above").written += 1;
+        ctx.note("carrier: from a handset", &[self.index as u64, u64::from(*tag)]);
+        let (text, from) = (format!("@{}@", tag & !MOBILE), handset(*tag));
+        let mut wire = BytesMut::new();
+        if tag % 3 == 0 {
+            let mut tlvs = Vec::new();
+            Tlv { tag: Tag::MESSAGE_PAYLOAD, value: text.as_bytes() }.encode(&mut tlvs);
+            let address = |octets| LongAddress { ton: 1, npi: 1, octets };
+            let (source, destination) = (address(from.as_bytes()), address(to.as_bytes()));
+            let data = DataSm { source, destination, tlvs: Tlvs::lenient(&tlvs), ..DataSm::default() };
+            data.encode(link.sequence, &mut wire);
         } else {
-            encode_header_only(CommandId::ENQUIRE_LINK, CommandStatus::ESME_ROK, link.sequence, &mut wire);
+            let address = |text: &str| Address::new(1, 1, text.as_bytes()).expect("a short number");
+            let (source, destination) = (address(&from), address(to));
+            let sm = Sm { source, destination, protocol_id: 7, short_message: text.as_bytes(), ..Sm::default() };
+            sm.encode(CommandId::DELIVER_SM, link.sequence, &mut wire);
         }
         ctx.send(conn, true, &wire);
     }
 
-    fn answered(&mut self, ctx: &mut Ctx, conn: u64, sequence: u32, status: CommandStatus) {
+    fn answered(&mut self, ctx: &mut Ctx, ledger: &Ledger, conn: u64, sequence: u32, status: CommandStatus) {
         let Some(link) = self.links.get_mut(&conn) else { return };
-        let report = link.open.remove(&sequence);
-        let report = report.unwrap_or_else(|| panic!("carrier {} gets an answer it did not ask for", self.index));
-        ctx.note("carrier: receipt answered", &[self.index as u64, report as u64, u64::from(status.0)]);
-        if status == CommandStatus::ESME_ROK && report != CHATTER {
-            self.reports[report].taken = true;
+        let open = link.open.remove(&sequence);
+        let open = open.unwrap_or_else(|| panic!("carrier {} gets an answer it did not ask for", self.index));
+        ctx.note("carrier: receipt answered", &[self.index as u64, open as u64, u64::from(status.0)]);
+        if open == CHATTER {
+            return;
         }
+        let Some(written) = open.checked_sub(MOBILES).and_then(|mobile| self.mobiles.get_mut(mobile)) else {
+            self.reports[open].taken |= status == CommandStatus::ESME_ROK;
+            return;
+        };
+        let is_somebodys = ledger.mobiles[&written.tag].client.is_some();
+        match status {
+            CommandStatus::ESME_ROK => assert!(is_somebodys, "{written:?} is taken for nobody"),
+            CommandStatus::ESME_RX_R_APPN => assert!(!is_somebodys, "{written:?} is refused"),
+            // The session says the latter to a peer with too many open requests.
+            CommandStatus::ESME_RX_T_APPN | CommandStatus::ESME_RTHROTTLED => return,
+            other => panic!("{written:?} is answered {other}"),
+        }
+        written.done = true;
     }
 }

@@ -133,6 +133,9 @@ impl World {
                 self.carriers[carrier].answer(&mut self.ctx, conn, sequence, status, &id);
             }
             Event::Report { carrier, report } => self.carriers[carrier].report(&mut self.ctx, report),
+            Event::Write { carrier, mobile } => {
+                self.carriers[carrier].send_written(&mut self.ctx, &mut self.ledger, mobile);
+            }
             Event::Decide => self.wake(),
             Event::Flushed { run } => self.flushed(run),
             Event::Chaos => self.chaos(),

@@ -6,7 +6,11 @@ use std::time::Duration;
 
 use clap::{Args, FromArgMatches, ValueEnum};
 
+use crate::pdu::{ADDRESS_MAX, encode_gsm};
 use crate::sandbox::SandboxError;
+
+/// Octets of a handset's text, so that its number has room in one message.
+const MOBILE_TEXT_MAX: usize = 120;
 
 /// A simulated SMSC ("carrier"): accepts binds, answers submit_sm, sends delivery receipts, and misbehaves as told.
 #[derive(Args, Clone)]
@@ -89,6 +93,22 @@ pub struct CarrierArgs {
     #[arg(long, value_name = "N", default_value_t = 1)]
     pub seed: u64,
 
+    /// The number that handsets write to; needed by the other --mobile options
+    #[arg(long, value_name = "NUMBER")]
+    pub mobile_to: Option<String>,
+    /// What they write; each text ends with a number of its own
+    #[arg(long, value_name = "TEXT", default_value = "hello", requires = "mobile_to")]
+    pub mobile_text: String,
+    /// Messages from handsets per second, once a bind can take them
+    #[arg(long, value_name = "N", default_value_t = 0, requires = "mobile_to")]
+    pub mobile_rate: u32,
+    /// Most messages of --mobile-rate; 0 = no end
+    #[arg(long, value_name = "N", default_value_t = 0, requires = "mobile_rate")]
+    pub mobile_messages: u64,
+    /// The handset that gets every Nth message writes back
+    #[arg(long, value_name = "N", default_value_t = 0, requires = "mobile_to")]
+    pub mobile_every: u64,
+
     /// Write the counts as JSON to this file at the end, and on SIGUSR1
     #[arg(long, value_name = "FILE")]
     pub report: Option<PathBuf>,
@@ -135,6 +155,17 @@ impl CarrierArgs {
     pub(super) fn check(&self) -> Result<(), SandboxError> {
         if !(0.0..=1.0).contains(&self.fail_rate) {
             return Err(SandboxError::argument("fail-rate", format!("{} is not between 0 and 1", self.fail_rate)));
+        }
+        let too_long = |text: &str, most: usize| text.len() > most;
+        if self.mobile_to.as_deref().is_some_and(|number| number.is_empty() || too_long(number, ADDRESS_MAX)) {
+            return Err(SandboxError::argument(
+                "mobile-to",
+                format!("expected a number of at most {ADDRESS_MAX} digits"),
+            ));
+        }
+        if too_long(&self.mobile_text, MOBILE_TEXT_MAX) || encode_gsm(&self.mobile_text).is_none() {
+            let expected = format!("expected at most {MOBILE_TEXT_MAX} characters of the GSM alphabet");
+            return Err(SandboxError::argument("mobile-text", expected));
         }
         if self.status == 0 {
             return Err(SandboxError::argument("status", "0 is success; expected an error such as 0x45"));

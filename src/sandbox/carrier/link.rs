@@ -88,15 +88,22 @@ impl Link {
         if mode == BindMode::Transmitter || !duplex.has_room() {
             return None;
         }
+        let next_handset = smsc.handsets_write(account, now.mono);
         let (form, ids) = (smsc.args.receipts, smsc.args.id_form);
+        let text = if smsc.args.mobile_to.is_some() { smsc.args.mobile_text.clone() } else { String::new() };
         let (free, window, out) = (self.window.free(), &mut self.window, duplex.output());
         smsc.take_receipts(account, self.number, now.mono, free, |receipt| {
             // There is room: no more than the free slots are taken.
             if let Some(sequence) = window.take(receipt, now.mono) {
-                receipt.write(out, sequence, now.unix, form, ids);
+                if receipt.mobile {
+                    receipt.write_mobile(out, sequence, &text);
+                } else {
+                    receipt.write(out, sequence, now.unix, form, ids);
+                }
             }
         });
-        if self.window.free() == 0 { None } else { smsc.next_due(account, self.number) }
+        let next_receipt = if self.window.free() == 0 { None } else { smsc.next_due(account, self.number) };
+        next_handset.into_iter().chain(next_receipt).min()
     }
 
     fn expire(&mut self, smsc: &mut Smsc, now: Mono) {

@@ -1,8 +1,9 @@
-//! A delivery receipt as the carrier keeps it until it is acknowledged, and as it writes it. SMPP 3.4 Appendix B.
+//! A delivery receipt, or a message from a handset, as the carrier keeps it until it is acknowledged, and as it writes it.
+//! SMPP 3.4 Appendix B.
 
 use crate::clock::Unix;
 use crate::message::MessageState;
-use crate::pdu::CommandId;
+use crate::pdu::{CommandId, encode_gsm};
 use crate::sandbox::wire::{self, Address, Message};
 
 use super::args::{IdForm, ReceiptForm};
@@ -32,6 +33,8 @@ pub(super) struct Receipt {
     pub(super) copy: bool,
     /// Sent before, and not answered or refused for now.
     pub(super) again: bool,
+    /// No receipt but a message from a handset; `id` is its number.
+    pub(super) mobile: bool,
 }
 
 impl Number {
@@ -63,7 +66,37 @@ impl Receipt {
             state,
             copy: false,
             again: false,
+            mobile: false,
         }
+    }
+
+    /// A message from a handset: as if it answered one that came from `number`.
+    pub(super) fn mobile(id: u64, handset: Address<'_>, number: Address<'_>) -> Self {
+        Self {
+            id,
+            submitted: Unix(0),
+            source: Number::keep(number),
+            destination: Number::keep(handset),
+            text: [0; TEXT_OCTETS],
+            text_length: 0,
+            state: MessageState::Delivered,
+            copy: false,
+            again: false,
+            mobile: true,
+        }
+    }
+
+    /// Appends the `deliver_sm` of a message from a handset, in the GSM alphabet.
+    pub(super) fn write_mobile(&self, out: &mut Vec<u8>, sequence: u32, text: &str) {
+        let at = wire::start(out, CommandId::DELIVER_SM, sequence);
+        out.push(0); // service_type
+        wire::put_address(out, self.destination.address());
+        wire::put_address(out, self.source.address());
+        out.extend_from_slice(&[0; 10]);
+        let start = out.len();
+        out.extend_from_slice(&encode_gsm(&format!("{text} {}", self.id)).unwrap_or_default());
+        out[start - 1] = (out.len() - start) as u8;
+        wire::finish(out, at);
     }
 
     /// The second copy of this receipt.
@@ -243,5 +276,18 @@ mod tests {
         );
         assert_eq!(read.tlv(wire::MESSAGE_STATE), Some(&[5][..]));
         assert_eq!(read.tlv(wire::RECEIPTED_MESSAGE_ID), Some(&b"42\0"[..]));
+    }
+
+    #[test]
+    fn a_handset_writes_to_the_number_of_the_client() {
+        let handset = Address { ton: 1, npi: 1, digits: b"4790000001" };
+        let mobile = Receipt::mobile(7, handset, Address { ton: 1, npi: 1, digits: b"4759440000" });
+        let mut out = Vec::new();
+        mobile.write_mobile(&mut out, 9, "INFO på");
+        let frame = Frame::cut(&out, 1000).unwrap().unwrap();
+        assert_eq!(frame.header.length as usize, out.len());
+        let read = Message::read(frame.body).unwrap();
+        assert_eq!((read.source.digits, read.destination.digits), (&b"4790000001"[..], &b"4759440000"[..]));
+        assert_eq!((read.esm_class, read.text), (0, &b"INFO p\x0F 7"[..]));
     }
 }

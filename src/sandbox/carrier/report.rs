@@ -42,6 +42,18 @@ pub struct CarrierReport {
     pub receipts_resent: u64,
     /// Second copies sent on purpose.
     pub duplicate_receipts_sent: u64,
+    /// Messages that handsets wrote.
+    pub mobile_written: u64,
+    /// `deliver_sm` of such messages, repeats included.
+    pub mobile_sent: u64,
+    /// Such messages that the peer has acknowledged.
+    pub mobile_acknowledged: u64,
+    /// Such messages that the peer has refused for good.
+    pub mobile_refused: u64,
+    /// Such messages given up because the backlog was full.
+    pub mobile_dropped: u64,
+    /// Such messages sent again because they were not answered, or refused for now.
+    pub mobile_resent: u64,
     /// Binds accepted.
     pub binds: u64,
     /// Binds refused.
@@ -62,9 +74,33 @@ impl CarrierReport {
         self.receipts_owed.saturating_sub(settled)
     }
 
+    /// Messages from handsets not yet acknowledged, refused or dropped.
+    #[must_use]
+    pub fn mobile_open(&self) -> u64 {
+        let settled = self.mobile_acknowledged + self.mobile_refused + self.mobile_dropped;
+        self.mobile_written.saturating_sub(settled)
+    }
+
     /// The summary for people.
     #[must_use]
     pub fn summary(&self) -> String {
+        let mut text = self.counts();
+        if self.mobile_written > 0 {
+            text += &format!(
+                "\nfrom handsets: written {}, sent {}, acknowledged {}, open {}, refused {}, dropped {}, sent again {}",
+                self.mobile_written,
+                self.mobile_sent,
+                self.mobile_acknowledged,
+                self.mobile_open(),
+                self.mobile_refused,
+                self.mobile_dropped,
+                self.mobile_resent,
+            );
+        }
+        text
+    }
+
+    fn counts(&self) -> String {
         format!(
             "received {} messages ({} unique, {} duplicates), refused {} ({} throttled, {} queue full, {} by status, {} invalid)\n\
              receipts: owed {}, sent {}, acknowledged {}, open {}, refused {}, dropped {}, sent again {}, doubled {}\n\

@@ -8,7 +8,7 @@ use crate::clock::{Mono, Now};
 use crate::message::{MessageState, owes_receipt};
 use crate::pdu::CommandStatus;
 use crate::sandbox::duplex::Nudge;
-use crate::sandbox::wire::Message;
+use crate::sandbox::wire::{Address, Message};
 
 use super::account::Account;
 use super::args::CarrierArgs;
@@ -46,6 +46,8 @@ pub(super) struct Smsc {
     accounts: Vec<Account>,
     next_id: u64,
     receipts: u64,
+    /// When handsets began to write at --mobile-rate, and how many messages they wrote so.
+    mobile: Option<(Mono, u64)>,
     random: u64,
     bucket: Bucket,
     second: (u64, u64),
@@ -81,6 +83,7 @@ impl Smsc {
             accounts: Vec::new(),
             next_id: now.unix.0 * 1000,
             receipts: 0,
+            mobile: None,
             random: args.seed,
             bucket,
             second: (0, 0),
@@ -147,6 +150,11 @@ impl Smsc {
     ) {
         let report = &mut self.report;
         self.accounts[account].take(link, now, most, |receipt| {
+            if receipt.mobile {
+                report.mobile_sent += 1;
+                report.mobile_resent += u64::from(receipt.again);
+                return each(receipt);
+            }
             report.receipts_sent += 1;
             report.receipts_resent += u64::from(receipt.again);
             report.duplicate_receipts_sent += u64::from(receipt.copy && !receipt.again);
@@ -165,12 +173,14 @@ impl Smsc {
             return false;
         }
         match status {
+            CommandStatus::ESME_ROK if receipt.mobile => self.report.mobile_acknowledged += 1,
             CommandStatus::ESME_ROK => self.report.receipts_acknowledged += 1,
             CommandStatus::ESME_RSYSERR
             | CommandStatus::ESME_RMSGQFUL
             | CommandStatus::ESME_RSUBMITFAIL
             | CommandStatus::ESME_RTHROTTLED
             | CommandStatus::ESME_RX_T_APPN => return true,
+            _ if receipt.mobile => self.report.mobile_refused += 1,
             _ => self.report.receipts_refused += 1,
         }
         false
@@ -203,6 +213,9 @@ impl Smsc {
         };
         if owes_receipt(message.registered_delivery, state) {
             self.owe(account, Receipt::of(message, id, state, now.unix), link, now.mono);
+        }
+        if hits(taken, self.args.mobile_every) {
+            self.write_back(account, message.destination, now.mono);
         }
         if hits(taken, self.args.disconnect_after) {
             self.report.disconnects += 1;
@@ -262,11 +275,39 @@ impl Smsc {
         }
     }
 
+    /// Lets handsets write what is due by --mobile-rate, to an account that has a bind for it; returns when the next of
+    /// them writes.
+    pub(super) fn handsets_write(&mut self, account: usize, now: Mono) -> Option<Mono> {
+        let (rate, most) = (u64::from(self.args.mobile_rate), self.args.mobile_messages);
+        if rate == 0 {
+            return None;
+        }
+        let (since, mut written) = *self.mobile.get_or_insert((now, 0));
+        let due = now.since_us(since) * rate / SECOND_US + 1;
+        while written < due && (most == 0 || written < most) {
+            written += 1;
+            let handset = format!("479{:07}", written % 10_000_000);
+            self.write_back(account, Address { ton: 1, npi: 1, digits: handset.as_bytes() }, now);
+        }
+        self.mobile = Some((since, written));
+        (most == 0 || written < most).then(|| Mono(since.0 + (written * SECOND_US).div_ceil(rate)))
+    }
+
+    fn write_back(&mut self, account: usize, handset: Address<'_>, now: Mono) {
+        let Some(to) = self.args.mobile_to.clone() else { return };
+        self.report.mobile_written += 1;
+        let number = Address { ton: 1, npi: 1, digits: to.as_bytes() };
+        let message = Receipt::mobile(self.report.mobile_written, handset, number);
+        self.queue(account, now, message, NOBODY);
+    }
+
     /// Queues a receipt on the next bind in turn, not on `avoid` where there is another; drops it when none is bound and
     /// the backlog is full.
     fn queue(&mut self, account: usize, due: Mono, receipt: Receipt, avoid: u64) {
         if !self.accounts[account].queue(due, receipt, avoid, self.args.backlog) && !receipt.copy {
-            self.report.receipts_dropped += 1;
+            let dropped =
+                if receipt.mobile { &mut self.report.mobile_dropped } else { &mut self.report.receipts_dropped };
+            *dropped += 1;
         }
     }
 
@@ -301,7 +342,6 @@ fn hits(count: u64, every: u64) -> bool {
 mod tests {
     use super::*;
     use crate::clock::Unix;
-    use crate::sandbox::wire::Address;
 
     const MESSAGE: Message<'static> = Message {
         source: Address { ton: 5, npi: 0, digits: b"shop" },
@@ -387,5 +427,33 @@ mod tests {
             })
             .collect();
         assert_eq!((ids.len(), smsc.report.unique, smsc.report.duplicates), (100, 1, 99));
+    }
+
+    #[test]
+    fn handsets_write_at_their_rate_and_write_back() {
+        let words = "--mobile-to 4759440000 --mobile-rate 10 --mobile-messages 25 --mobile-every 2";
+        let mut smsc = smsc(&words.split(' ').collect::<Vec<_>>());
+        let account = smsc.account(b"acme");
+        smsc.attach(account, 1, Rc::default());
+        assert_eq!(smsc.handsets_write(account, Mono(0)), Some(Mono(100_000)));
+        assert_eq!(smsc.handsets_write(account, Mono(50_000)), Some(Mono(100_000)));
+        assert_eq!(smsc.handsets_write(account, Mono(1_000_000)), Some(Mono(1_100_000)));
+        assert_eq!(smsc.report.mobile_written, 11);
+        assert_eq!(smsc.handsets_write(account, Mono(60_000_000)), None);
+        assert_eq!(smsc.report.mobile_written, 25);
+        for _ in 0..4 {
+            assert!(accepted(smsc.submit(account, &MESSAGE, 1, at(60_000_000))));
+        }
+        assert_eq!(smsc.report.mobile_written, 27);
+        let mut open = Vec::new();
+        smsc.take_receipts(account, 1, Mono(60_000_000), 100, |message| open.push(message));
+        assert!(open.iter().all(|message| message.mobile), "receipts are due later");
+        let statuses = [CommandStatus::ESME_ROK, CommandStatus::ESME_RX_T_APPN, CommandStatus::ESME_RX_R_APPN];
+        let again = statuses.map(|status| smsc.acknowledge(&open[0], status));
+        assert_eq!((open.len(), again), (27, [false, true, false]));
+        assert_eq!(
+            (smsc.report.mobile_acknowledged, smsc.report.mobile_refused, smsc.report.mobile_open()),
+            (1, 1, 25)
+        );
     }
 }

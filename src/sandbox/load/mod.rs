@@ -145,9 +145,13 @@ impl Progress {
     fn show(&self, run: &mut Run, now: Mono) {
         let (unanswered, without_receipt) = run.open();
         let quantile = |part| run.interval.answers.value_at_quantile(part) as f64 / 1000.0;
+        let mobile = match run.report.mobile {
+            0 => String::new(),
+            count => format!("  from handsets {count}"),
+        };
         let line = format!(
             "{:6.0} s  sent {}  acked/s {}  receipts/s {}  open {unanswered}  awaiting receipt {without_receipt}  \
-             p50 {:.2} ms  p99 {:.2} ms",
+             p50 {:.2} ms  p99 {:.2} ms{mobile}",
             now.since_us(run.started()) as f64 / 1e6,
             run.report.submitted,
             run.interval.acknowledged,

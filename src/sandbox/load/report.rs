@@ -43,8 +43,10 @@ pub struct Report {
     pub intermediate_receipts: u64,
     /// Final receipts by state.
     pub states: BTreeMap<String, u64>,
-    /// `deliver_sm` that are not receipts.
-    pub other_deliveries: u64,
+    /// Messages from handsets: `deliver_sm` that are no receipts, repeats included.
+    pub mobile: u64,
+    /// Of these, those that differ in source, destination or text.
+    pub mobile_unique: u64,
     /// Connections lost during the run.
     pub connections_lost: u64,
     /// Seconds from the first `submit_sm` to the last answer.
@@ -123,7 +125,8 @@ impl Report {
             ("connections lost", self.connections_lost),
             ("sent again after a lost answer", self.resubmitted),
             ("ids given out twice", self.reused_ids),
-            ("other deliveries", self.other_deliveries),
+            ("messages from handsets", self.mobile),
+            ("of these, more than once", self.mobile - self.mobile_unique),
         ];
         for (what, count) in rare.iter().filter(|(_, count)| *count > 0) {
             let _ = writeln!(out, "{what}: {count}");

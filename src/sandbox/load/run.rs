@@ -85,6 +85,8 @@ pub(super) struct Run {
     nudges: Vec<Rc<Nudge>>,
     /// Receipts beyond the first, by the session that the first came in.
     more: BTreeMap<u16, u64>,
+    /// Fingerprints of messages from handsets.
+    mobile: HashSet<u64, FxBuildHasher>,
     sessions: u16,
     lost_sessions: HashSet<u16, FxBuildHasher>,
     started: Mono,
@@ -123,6 +125,7 @@ impl Run {
             acked_file,
             nudges: Vec::new(),
             more: BTreeMap::new(),
+            mobile: HashSet::default(),
             sessions: 0,
             lost_sessions: HashSet::default(),
             started: now,
@@ -301,9 +304,11 @@ impl Run {
 
     /// A `deliver_sm`.
     pub(super) fn delivered(&mut self, body: &[u8], session: u16, now: Mono) {
-        let facts = Message::read(body).as_ref().and_then(receipt_facts);
-        let Some((id, state)) = facts else {
-            self.report.other_deliveries += 1;
+        let message = Message::read(body);
+        let Some((id, state)) = message.as_ref().and_then(receipt_facts) else {
+            self.report.mobile += 1;
+            let is_new = message.is_none_or(|message| self.mobile.insert(message.fingerprint()));
+            self.report.mobile_unique += u64::from(is_new);
             return;
         };
         if MessageState::from_octet(state).is_some_and(|state| !state.is_final()) {
