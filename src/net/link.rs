@@ -11,9 +11,10 @@ use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
-use bytes::{Buf, Bytes, BytesMut};
+use bytes::{Bytes, BytesMut};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite};
 use tokio::sync::{mpsc, watch};
+use tokio_util::codec::Decoder;
 
 use super::alarm::Alarm;
 use super::farewell::{failed, farewell};
@@ -25,7 +26,7 @@ use super::tally::Tally;
 use crate::bridge::Input;
 use crate::clock::{Clock, Mono};
 use crate::message::LinkId;
-use crate::pdu::{Frame, HEADER_LENGTH};
+use crate::pdu::{Codec, CodecError, Frames, HEADER_LENGTH, UNBOUND_LIMIT};
 use crate::session::{CloseReason, Event, Parcel, Role, Session};
 
 /// Most octets asked of the socket at once.
@@ -120,8 +121,9 @@ pub(super) struct Link<S> {
     clock: Clock,
     write_timeout: Duration,
     input: BytesMut,
-    /// Whether `input` may hold complete PDUs that the session did not want yet.
-    unparsed: bool,
+    codec: Codec,
+    /// Whole PDUs that the session did not want yet.
+    chunk: Bytes,
     /// Octets to ask for; follows the traffic.
     read_size: usize,
     outgoing: Outgoing,
@@ -166,7 +168,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Link<S> {
             clock: around.clock,
             write_timeout: around.write_timeout,
             input: BytesMut::new(),
-            unparsed: false,
+            codec: Codec::new(UNBOUND_LIMIT),
+            chunk: Bytes::new(),
             read_size: READ_LEAST,
             outgoing,
             stalled_since: None,
@@ -348,8 +351,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Link<S> {
         if !self.may_read() {
             return Ok(false);
         }
-        if self.unparsed {
-            self.parse(now);
+        if self.parse(now) {
             return Ok(true);
         }
         if self.input.capacity() - self.input.len() < self.read_size / 4 {
@@ -373,34 +375,43 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Link<S> {
         }
     }
 
-    /// Gives the session every complete PDU it wants, and the inbox the events.
-    fn parse(&mut self, now: Mono) {
-        let mut at = 0;
-        self.unparsed = true;
-        self.events.reserve(self.batch_size);
-        while self.session.wants_input() {
-            match Frame::cut(self.input.get(at..).unwrap_or_default(), self.session.frame_limit()) {
-                Ok(Some(frame)) => {
-                    let length = frame.header.length as usize;
-                    let body = u32::try_from(at + HEADER_LENGTH).unwrap_or(u32::MAX);
-                    self.session.receive(frame, body, now, self.outgoing.tail(), &mut self.events);
-                    at += length;
-                }
-                Ok(None) => {
-                    self.unparsed = false;
-                    break;
-                }
-                Err(broken) => {
-                    self.session.broken(broken, self.outgoing.tail());
-                    break;
-                }
+    /// Whether there are whole PDUs, or framing is lost.
+    fn cut(&mut self) -> bool {
+        if !self.chunk.is_empty() {
+            return true;
+        }
+        self.codec.set_limit(self.session.frame_limit());
+        match self.codec.decode(&mut self.input) {
+            Ok(chunk) => self.chunk = chunk.unwrap_or_default(),
+            Err(CodecError::Broken(broken)) => {
+                self.session.broken(broken, self.outgoing.tail());
+                return true;
             }
+            // Said of a stream that ends, which the reading sees itself.
+            Err(CodecError::Cut { .. } | CodecError::Io(_)) => {}
         }
+        !self.chunk.is_empty()
+    }
+
+    /// Gives the session every whole PDU it wants, and the inbox the events. Whether there was anything.
+    fn parse(&mut self, now: Mono) -> bool {
+        if !self.cut() {
+            return false;
+        }
+        let mut taken = 0;
+        self.events.reserve(self.batch_size);
+        for (at, frame) in Frames::new(&self.chunk) {
+            if !self.session.wants_input() {
+                break;
+            }
+            let body = u32::try_from(at + HEADER_LENGTH).unwrap_or(u32::MAX);
+            self.session.receive(frame, body, now, self.outgoing.tail(), &mut self.events);
+            taken = at + HEADER_LENGTH + frame.body.len();
+        }
+        let chunk = self.chunk.split_to(taken);
         if self.events.is_empty() {
-            self.input.advance(at);
-            return;
+            return true;
         }
-        let chunk = self.input.split_to(at).freeze();
         let mut events = std::mem::take(&mut self.events);
         self.batch_size = events.len();
         if self.greeter.is_some() {
@@ -409,6 +420,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Link<S> {
         if !events.is_empty() {
             self.post.push(Mail::Input(Input::Batch { link: self.link, chunk, events }));
         }
+        true
     }
 
     /// Takes the events up to the bind out of `events`; what follows an accepted bind stays.
