@@ -5,6 +5,8 @@ mod data;
 mod lanes;
 mod multi;
 mod notice;
+mod parameters;
 mod query;
+mod refusals;
 mod replace;
 mod rig;
