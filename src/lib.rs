@@ -84,7 +84,8 @@
 //! * No operator's request is carried out before its right is checked and its entry is on disk: [`control::Desk::handle`].
 //! * No input panics.
 //!
-//! `tests/architecture.rs` holds the layers and the bans; `tests/sim` the rest.
+//! `tests/architecture.rs` holds the layers and the bans; `tests/sim` the rest. What of the protocol is there, and which test
+//! shows it, is the table [`pics`], made by `tests/pics`.
 //!
 //! # On disk
 //!
@@ -104,6 +105,8 @@ pub mod message;
 pub mod metrics;
 pub mod net;
 pub mod pdu;
+#[doc = include_str!("pics.md")]
+pub mod pics {}
 pub mod policy;
 pub mod sandbox;
 pub mod session;

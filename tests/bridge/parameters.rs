@@ -154,3 +154,44 @@ fn a_client_of_3_4_is_told_the_version_and_an_older_one_is_not() {
         assert_eq!(tlvs.is_empty(), told.is_none());
     }
 }
+
+#[test]
+fn the_parameters_of_a_receipt_win_over_its_text() {
+    type Parameters = &'static [(Tag, &'static [u8])];
+    const ID: (Tag, &[u8]) = (Tag::RECEIPTED_MESSAGE_ID, b"c1\0");
+    let rows: &[(Parameters, u8, &[u8], u8, u16)] = &[
+        (&[ID, (Tag::MESSAGE_STATE, &[2])], 0x00, b"id:zz stat:UNDELIV err:001", 2, 0),
+        (&[ID, (Tag::MESSAGE_STATE, &[5]), (Tag::NETWORK_ERROR_CODE, &[3, 0, 27])], 0x04, b"", 5, 27),
+        (&[ID, (Tag::NETWORK_ERROR_CODE, &[3, 0, 27])], 0x04, b"id:zz stat:UNDELIV err:009", 5, 9),
+        (&[ID], 0x04, b"stat:EXPIRED", 3, 1),
+        (&[(Tag::MESSAGE_STATE, &[8])], 0x04, b"id:c1 stat:DELIVRD", 8, 1),
+    ];
+    for version in [0x34, 0x33] {
+        for (parameters, esm_class, text, state, error) in rows {
+            let mut gateway = Gateway::new(|_| ());
+            let (client, carrier) = (gateway.client_of(ACME, BindMode::Transceiver, version), gateway.carrier(0));
+            let shown = gateway.submit(client, &message(b"hello")).unwrap();
+            let sent = gateway.take(carrier);
+            gateway.answer(carrier, &sent[0], 0, b"c1");
+            let octets: Vec<u8> = parameters
+                .iter()
+                .flat_map(|(tag, value)| {
+                    let mut octets = BytesMut::new();
+                    Tlv { tag: *tag, value }.encode(&mut octets);
+                    octets.to_vec()
+                })
+                .collect();
+            let told = message(b"");
+            let (source, destination) = (told.destination, told.source);
+            let sm = Sm { source, destination, esm_class: *esm_class, short_message: text, ..Sm::default() };
+            assert_eq!(ask(&mut gateway, carrier, CommandId::DELIVER_SM, &body(&sm, &octets)), 0);
+            let told = gateway.take(client);
+            let receipt = told[0].receipt();
+            assert_eq!((receipt.id, receipt.state, receipt.error), (&shown[..], *state, *error), "{text:?}");
+            let tlvs = told[0].sm().tlvs;
+            assert_eq!(tlvs.octet(Tag::MESSAGE_STATE), (version == 0x34).then_some(*state));
+            assert_eq!(tlvs.find(Tag::RECEIPTED_MESSAGE_ID).is_some(), version == 0x34);
+            assert_eq!(tlvs.find(Tag::NETWORK_ERROR_CODE), None);
+        }
+    }
+}

@@ -10,7 +10,7 @@ use smppgate::session::BindMode;
 use crate::rig::{ACME, Gateway, message, put};
 
 fn to(ton: u8, npi: u8, octets: &[u8]) -> Address {
-    Address::new(ton, npi, octets).unwrap()
+    Address::new(ton, npi, octets).expect("a short address")
 }
 
 #[test]
@@ -65,6 +65,34 @@ fn each_field_of_a_submit_sm_fails_by_its_own_status() {
     assert!(gateway.submit(client, &fine).is_ok());
 }
 
+/// A carrier is free with values, and not with sizes.
+#[test]
+fn each_field_of_a_deliver_sm_fails_by_its_own_status() {
+    let mut gateway = Gateway::new(|_| ());
+    let carrier = gateway.carrier(0);
+    let head = b"\0\x01\x014791234567\0\x01\x014759440000\0";
+    let zeros = [&head[..], &[0; 9]].concat();
+    let with = |head: &[u8], tail: &[u8]| [head, tail].concat();
+    let rows = [
+        (0x15, b"seven77\0".to_vec()),
+        (0x0A, b"\0\x01\x01123456789012345678901\0".to_vec()),
+        (0x0B, b"\0\x01\x014791234567\0\x01\x01123456789012345678901\0".to_vec()),
+        (0x02, head.to_vec()),
+        (0x61, with(head, b"\0\0\x00260102153000000+1\0")),
+        (0x62, with(head, b"\0\0\0\x00260102153000000+1\0")),
+        (0x01, with(&zeros, b"\x09hi")),
+        (0xC0, with(&zeros, b"\x02hi\x02\x04\0\x04\0")),
+        (0xC2, with(&zeros, b"\x02hi\x02\x04\0\x01\0")),
+        (0x00, with(&zeros, b"\x02hi")),
+        (0x00, with(head, b"\x02\xFF\x09\0\0\xFF\x09\xFF\x09\x02hi")),
+    ];
+    for (status, body) in rows {
+        let answer = gateway.ask(carrier, |sequence, wire| put(CommandId::DELIVER_SM, sequence, &body, wire));
+        assert_eq!(answer.status, status, "{body:?}");
+    }
+    assert_eq!(gateway.tally().accounts[0].1.inbound, 2);
+}
+
 #[test]
 fn a_message_is_refused_for_what_its_account_and_country_may() {
     type Change = fn(&mut Policy);
@@ -85,7 +113,8 @@ fn a_message_is_refused_for_what_its_account_and_country_may() {
 }
 
 fn slow(policy: &Policy, over_rate: OverRate) -> Route {
-    let route = policy.routes.find(policy.prefixes.find(b"4791234567").unwrap()).unwrap();
+    let country = policy.prefixes.find(b"4791234567").expect("a known country");
+    let route = policy.routes.find(country).expect("the sandbox has a route to everywhere");
     Route { rate: Some(Rate::per_second(1)), over_rate, ..route.clone() }
 }
 

@@ -47,6 +47,20 @@ fn the_new_text_leaves_under_the_old_id() {
 }
 
 #[test]
+fn a_new_text_may_come_as_a_payload() {
+    let mut gateway = Gateway::new(|_| ());
+    let client = gateway.client(ACME);
+    let id = gateway.submit(client, &message(b"old")).unwrap();
+    let mut octets = bytes::BytesMut::new();
+    Tlv { tag: Tag::MESSAGE_PAYLOAD, value: &[b'x'; 300] }.encode(&mut octets);
+    let new = ReplaceSm { tlvs: Tlvs::decode(&octets).unwrap(), ..by(&id, b"") };
+    assert_eq!(replace(&mut gateway, client, &ReplaceSm { short_message: b"and this", ..new }), 0x01);
+    assert_eq!(replace(&mut gateway, client, &new), 0);
+    let carrier = gateway.carrier(0);
+    assert_eq!(gateway.take(carrier)[0].sm().text(), [b'x'; 300]);
+}
+
+#[test]
 fn times_that_are_not_named_stay_and_others_change() {
     let mut gateway = Gateway::new(|_| ());
     let (client, carrier) = (gateway.client(ACME), gateway.carrier(0));
