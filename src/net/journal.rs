@@ -1,8 +1,10 @@
 //! The journal: one thread that owns the store. It takes one order at a time, stores its commit, and only then sends the
 //! effects that the commit carries; reads and sweeps come after.
 //!
-//! While it flushes, the bridge gathers the next commit: that is the group commit, and it needs no timer. When the store
-//! refuses, the same commit is tried again until it is stored; its effects wait, so nothing is acknowledged meanwhile.
+//! While it flushes, the bridge gathers the next commit: that is the group commit. Where the flush is quick and there is
+//! much to store, the journal rests before it asks for the next order, so that a flush is for many messages; where there
+//! is little, nobody waits. When the store refuses, the same commit is tried again until it is stored; its effects wait,
+//! so nothing is acknowledged meanwhile.
 
 use std::thread::JoinHandle;
 use std::time::Duration;
@@ -19,6 +21,10 @@ use crate::store::{ArchiveRecord, Block, Commit, Durability, Fault, Health, Stor
 const RETRY_WAIT: (Duration, Duration) = (Duration::from_millis(100), Duration::from_secs(2));
 /// Microseconds between two looks at how full the store is: it means walking its folder.
 const HEALTH_REST_US: u64 = 1_000_000;
+/// Octets of a commit from which on more of the same is expected, so that resting pays: about sixty messages' share.
+const GATHER_OCTETS: u64 = 8 << 10;
+/// From the start of such a commit to the start of the next one, at least.
+const GATHER: Duration = Duration::from_millis(1);
 /// Archive blocks dropped in one order, so that a sweep never holds up a commit for long.
 const SWEEP_BLOCKS: usize = 16;
 
@@ -99,6 +105,7 @@ struct Writer {
 impl Writer {
     fn run(mut self, mut orders: mpsc::Receiver<Order>) {
         while let Some(order) = orders.blocking_recv() {
+            let began = self.clock.now().mono;
             let mut done = Done::default();
             if !self.commit(&order.commit, &mut done, &orders) {
                 return;
@@ -115,9 +122,18 @@ impl Writer {
                 done.swept = self.sweep(before);
             }
             done.health = self.health();
+            self.rest(began, done.commit_octets);
             if self.reports.blocking_send(Report::Done(done)).is_err() {
                 return;
             }
+        }
+    }
+
+    /// Lets the next commit gather. What this one promised is sent already.
+    fn rest(&self, began: Mono, octets: u64) {
+        let taken = Duration::from_micros(self.clock.now().mono.since_us(began));
+        if octets >= GATHER_OCTETS && taken < GATHER {
+            std::thread::sleep(GATHER - taken);
         }
     }
 
