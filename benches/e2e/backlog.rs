@@ -88,7 +88,7 @@ fn deliver(bench: &Bench, mut gate: Gate, addresses: &[String], waiting: u64) ->
     );
     gate.process.stop()?;
     for carrier in carriers {
-        carrier.process.stop()?;
+        carrier.stop()?;
     }
     Ok(())
 }

@@ -47,12 +47,34 @@ pub(crate) struct Row {
     pub(crate) written: f64,
     /// Most octets of memory.
     pub(crate) peak_octets: u64,
-    /// Messages of one commit, on average; `None` where there are none.
-    pub(crate) commit_messages: Option<f64>,
+    /// Its commits at full speed; `None` where there are none.
+    pub(crate) commits: Option<Commits>,
     /// Processor time of the load per message, for comparison.
     pub(crate) load_us: f64,
     /// Processor time of all carriers per message.
     pub(crate) carrier_us: f64,
+}
+
+/// What was committed. A message's facts are in four commits at most: accepted, sent, final, settled.
+#[derive(Clone, Copy, Debug, Default, Serialize)]
+pub(crate) struct Commits {
+    /// How many.
+    pub(crate) commits: u64,
+    /// Octets in them.
+    pub(crate) octets: u64,
+    /// Messages whose whole life is in them.
+    pub(crate) messages: u64,
+}
+
+impl Commits {
+    pub(crate) fn since(self, earlier: Self) -> Self {
+        Self { commits: self.commits - earlier.commits, octets: self.octets - earlier.octets, messages: 0 }
+    }
+
+    /// Messages accepted in one commit, on average.
+    pub(crate) fn group(self) -> f64 {
+        self.messages as f64 / self.commits.max(1) as f64
+    }
 }
 
 /// How long a client waited.
@@ -62,13 +84,15 @@ pub(crate) struct Delays {
     pub(crate) rate: u64,
     /// From `submit_sm` to its answer.
     pub(crate) answer: Latency,
+    /// From `submit_sm` to its coming to the slower one of the carriers; `None` where that was not looked at.
+    pub(crate) carrier: Option<Latency>,
     /// From `submit_sm` to the receipt, the carrier's own delay included.
     pub(crate) receipt: Latency,
 }
 
 impl Delays {
     pub(crate) fn of(report: &Report, rate: u64) -> Self {
-        Self { rate, answer: report.answer_latency, receipt: report.receipt_latency }
+        Self { rate, answer: report.answer_latency, carrier: None, receipt: report.receipt_latency }
     }
 }
 

@@ -2,18 +2,23 @@
 
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{TcpListener, TcpStream};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
 use serde_json::Value;
-use smppgate::sandbox::Report;
+use smppgate::sandbox::{CarrierReport, Report};
 
+use crate::figures::Commits;
 use crate::process::{Process, Usage, wait};
 use crate::{Bench, Outcome};
 
 /// How long a carrier waits between a message and its receipt: long enough that no receipt overtakes its answer.
 pub(crate) const RECEIPT_DELAY_MS: u32 = 10;
+
+/// Tells the reports of carriers apart.
+static NUMBER: AtomicU32 = AtomicU32::new(0);
 
 /// How long anything may take to start.
 const START: Duration = Duration::from_secs(60);
@@ -22,6 +27,7 @@ const START: Duration = Duration::from_secs(60);
 pub(crate) struct Carrier {
     pub(crate) process: Process,
     pub(crate) address: String,
+    report: PathBuf,
 }
 
 impl Carrier {
@@ -33,7 +39,8 @@ impl Carrier {
     pub(crate) fn start_at(bench: &Bench, listen: &str) -> Outcome<Self> {
         let delay = format!("{RECEIPT_DELAY_MS}ms");
         let mut command = Command::new(&bench.binary);
-        command.args(["carrier", "--listen", listen, "--receipt-delay", &delay]);
+        let report = bench.folder.join(format!("carrier-{}.json", NUMBER.fetch_add(1, Ordering::Relaxed)));
+        command.args(["carrier", "--listen", listen, "--receipt-delay", &delay, "--report"]).arg(&report);
         let mut process = Process::spawn(command.stdout(Stdio::null()).stderr(Stdio::piped()))?;
         let mut stderr = BufReader::new(process.child().stderr.take().ok_or("a carrier without standard error")?);
         let mut line = String::new();
@@ -42,7 +49,15 @@ impl Carrier {
         let address = address.ok_or_else(|| format!("the carrier does not say where it listens: {line}"))?.to_owned();
         // Its summary at the end must find room.
         std::thread::spawn(move || std::io::copy(&mut stderr, &mut std::io::sink()));
-        Ok(Self { process, address })
+        Ok(Self { process, address, report })
+    }
+
+    /// Ends it; what it has seen.
+    pub(crate) fn stop(self) -> Outcome<CarrierReport> {
+        self.process.stop()?;
+        let report = serde_json::from_slice(&std::fs::read(&self.report)?)?;
+        std::fs::remove_file(&self.report)?;
+        Ok(report)
     }
 }
 
@@ -104,6 +119,13 @@ impl Gate {
         Ok(serde_json::from_str(body)?)
     }
 
+    /// Its commits so far.
+    pub(crate) fn commits(&self) -> Outcome<Commits> {
+        let status = self.status()?;
+        let count = |name: &str| status["status"]["store"][name].as_u64().unwrap_or(0);
+        Ok(Commits { commits: count("commits"), octets: count("commit_octets"), messages: 0 })
+    }
+
     /// Waits until everything accepted so far is settled, sealed and no longer in memory, then says what it has used. What
     /// settling costs belongs to the messages.
     pub(crate) fn rested(&mut self, accepted: u64) -> Outcome<Usage> {
@@ -114,7 +136,8 @@ impl Gate {
     }
 }
 
-/// Two routes, so that both carriers carry: the load sends three fifths to the first three countries.
+/// Two routes, so that both carriers carry: the load sends three fifths to the first three countries. The carriers' windows
+/// are such that no backlog gathers: that is measured apart.
 fn configuration(smpp: &str, admin: &str, store: &Path, durability: &str, carriers: &[String]) -> String {
     let mut text = format!(
         "[listen]\nsmpp = \"{smpp}\"\nadmin = \"{admin}\"\n\
@@ -125,7 +148,7 @@ fn configuration(smpp: &str, admin: &str, store: &Path, durability: &str, carrie
         let country = if number == 0 { "\"NO\", \"SE\", \"DK\"" } else { "\"*\"" };
         text.push_str(&format!(
             "[[carrier]]\nname = \"carrier{number}\"\naddress = \"{address}\"\nsystem_id = \"smppgate\"\n\
-             password = \"secret\"\nlinks = 2\nlegal_entity = \"bench\"\ncountry = \"NO\"\ntransfer_basis = \"eea\"\n\
+             password = \"secret\"\nlinks = 2\nwindow = 500\nlegal_entity = \"bench\"\ncountry = \"NO\"\ntransfer_basis = \"eea\"\n\
              [[route]]\ncountry = [{country}]\ncarriers = [\"carrier{number}\"]\n"
         ));
     }

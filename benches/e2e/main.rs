@@ -1,9 +1,10 @@
 //! The whole thing from outside: the release binary as gateway, two carriers and a load, each a process of its own, and
-//! beside them the two floors that no gateway can go below: a TCP relay that parses nothing, and a file that is only
-//! appended to.
+//! beside them the two floors that no gateway can go below: a TCP relay that parses nothing, and a file that is given the
+//! same octets in as many synced writes as the gateway made commits.
 //!
 //! `cargo bench --bench e2e` prints one table and leaves figures and charts in `target/e2e/`.
 //! `cargo bench --bench e2e -- --backlog 200000` fills a gateway whose carriers are all down, kills it, and looks.
+//! `cargo bench --bench e2e -- --scaling` compares the cost of a message with 1 bind and 500, with few stored and many.
 //! Options: `--messages N`, `--binds N`, `--runs N` (the median run counts), `--quick`, `--publish` (charts into
 //! `benches/charts/`). Needs Linux: it reads `/proc`.
 //!
@@ -18,6 +19,7 @@ mod gate;
 mod process;
 mod relay;
 mod rows;
+mod scaling;
 mod table;
 
 use std::path::{Path, PathBuf};
@@ -52,6 +54,9 @@ struct Args {
     /// Instead of the table: accept this many messages while all carriers are down, kill, recover, deliver
     #[arg(long, value_name = "MESSAGES")]
     backlog: Option<u32>,
+    /// Instead of the table: the cost of a message with 1 bind and with 500, and with few messages stored and this many
+    #[arg(long, value_name = "MESSAGES", num_args = 0..=1, default_missing_value = "2000000")]
+    scaling: Option<u32>,
     /// Measure this program instead of the one just built
     #[arg(long, value_name = "FILE")]
     binary: Option<PathBuf>,
@@ -72,6 +77,7 @@ enum Role {
 }
 
 /// The run's fixed surroundings.
+#[derive(Clone)]
 struct Bench {
     messages: u32,
     binds: u32,
@@ -122,6 +128,9 @@ fn measure(args: &Args) -> Outcome<()> {
     let bench = Bench::new(args)?;
     if let Some(messages) = args.backlog {
         return backlog::run(&bench, messages);
+    }
+    if let Some(stored) = args.scaling {
+        return scaling::run(&bench, stored);
     }
     let figures = rows::all(&bench)?;
     println!("{}", table::render(&figures));

@@ -6,8 +6,7 @@ use std::time::Duration;
 
 use smppgate::clock::Clock;
 
-use crate::append::RECORD_OCTETS;
-use crate::figures::{Delays, Figures, Row};
+use crate::figures::{Commits, Delays, Figures, Row};
 use crate::gate::{Carrier, Gate, load};
 use crate::process::{Process, machine_busy_us, wait};
 use crate::{Bench, Outcome};
@@ -18,9 +17,6 @@ const WARM_UP: u32 = 5;
 /// Seconds of load at half of the maximum rate.
 const HALF_SECONDS: f64 = 5.0;
 
-/// Messages of one sync of the file where the gateway did not say how many its commits had.
-const GROUP: f64 = 300.0;
-
 /// All rows, floors last.
 pub(crate) fn all(bench: &Bench) -> Outcome<Figures> {
     let load_average = std::fs::read_to_string("/proc/loadavg")?;
@@ -30,8 +26,8 @@ pub(crate) fn all(bench: &Bench) -> Outcome<Figures> {
         rows.push(median(bench, name, || gateway(bench, name, &mut others))?);
     }
     rows.push(median(bench, "TCP relay", || relay(bench))?);
-    let group = rows.first().and_then(|row| row.commit_messages).unwrap_or(GROUP);
-    rows.push(median(bench, "file", || file(bench, group))?);
+    let commits = rows.first().and_then(|row| row.commits).unwrap_or_default();
+    rows.push(median(bench, "file", || file(bench, commits))?);
     Ok(Figures {
         version: env!("CARGO_PKG_VERSION"),
         processor: processor(),
@@ -66,51 +62,50 @@ fn gateway(bench: &Bench, durability: &'static str, others: &mut Vec<f64>) -> Ou
     gate.until_ready(carriers.len())?;
     let warm_up = load(bench, &gate.smpp, bench.messages / WARM_UP, &[])?.acknowledged;
     let before = gate.rested(warm_up)?;
-    let busy = || -> Outcome<(u64, u64)> {
-        let mut ours = 0;
-        for process in [&carriers[0].process, &carriers[1].process] {
-            let used = process.usage()?;
-            ours += used.user_us + used.system_us;
-        }
-        Ok((machine_busy_us()?, ours))
-    };
-    let commits =
-        |gate: &Gate| -> Outcome<u64> { Ok(gate.status()?["status"]["store"]["commits"].as_u64().unwrap_or(0)) };
-    let ((machine, carrier), commit, clock) = (busy()?, commits(&gate)?, Clock::start());
+    let (commits, machine, carrier, clock) = (gate.commits()?, machine_busy_us()?, busy_us(&carriers)?, Clock::start());
     let gate_busy = gate.process.usage()?;
     let full = load(bench, &gate.smpp, bench.messages, &[])?;
-    let (span_us, (machine_after, carrier_after)) = (clock.now().mono.0, busy()?);
+    let (span_us, machine, carrier) = (clock.now().mono.0, machine_busy_us()? - machine, busy_us(&carriers)? - carrier);
     let gate_used = gate.process.usage()?.since(gate_busy);
+    // Taken before anything else is sent: what the messages cost after they are delivered is theirs.
     let used = gate.rested(warm_up + full.acknowledged)?.since(before);
+    let commits = gate.commits()?.since(commits);
     let messages = full.acknowledged;
-    let ours = full.processor_us_per_message * messages as f64
-        + (carrier_after - carrier + gate_used.user_us + gate_used.system_us) as f64;
+    let ours =
+        full.processor_us_per_message * messages as f64 + (carrier + gate_used.user_us + gate_used.system_us) as f64;
     let cores = std::thread::available_parallelism()?.get() as f64;
-    others.push((((machine_after - machine) as f64 - ours) / (span_us as f64 * cores)).clamp(0.0, 1.0));
+    others.push(((machine as f64 - ours) / (span_us as f64 * cores)).clamp(0.0, 1.0));
     let mut row = Row {
         messages_per_second: full.receipts_per_second,
         full: Some(Delays::of(&full, 0)),
-        half: Some(half(bench, &gate.smpp, full.receipts_per_second)?),
-        commit_messages: Some(messages as f64 / (commits(&gate)? - commit).max(1) as f64),
+        commits: Some(Commits { messages, ..commits }),
         load_us: full.processor_us_per_message,
-        carrier_us: (carrier_after - carrier) as f64 / messages.max(1) as f64,
+        carrier_us: carrier as f64 / messages.max(1) as f64,
         peak_octets: gate.process.peak_octets()?,
         ..Row::default()
     };
     row.cost(used, messages);
+    row.half = Some(half(bench, &gate.smpp, full.receipts_per_second, carriers)?);
     gate.process.stop()?;
-    for carrier in carriers {
-        carrier.process.stop()?;
-    }
     std::fs::remove_dir_all(store)?;
     Ok(row)
 }
 
-/// The waits at half of the rate that was reached.
-fn half(bench: &Bench, address: &str, reached: f64) -> Outcome<Delays> {
+/// Processor time of both carriers so far.
+fn busy_us(carriers: &[Carrier; 2]) -> Outcome<u64> {
+    let used = [carriers[0].process.usage()?, carriers[1].process.usage()?];
+    Ok(used.iter().map(|used| used.user_us + used.system_us).sum())
+}
+
+/// The waits at half of the rate that was reached. Ends the carriers, for they tell at their end how long messages took.
+fn half(bench: &Bench, address: &str, reached: f64, carriers: [Carrier; 2]) -> Outcome<Delays> {
     let rate = ((reached / 2.0) as u64).max(1);
     let messages = ((rate as f64 * HALF_SECONDS) as u32).min(bench.messages);
-    Ok(Delays::of(&load(bench, address, messages, &["--rate", &rate.to_string()])?, rate))
+    let report = load(bench, address, messages, &["--rate", &rate.to_string(), "--stamp"])?;
+    let [first, second] = carriers;
+    let transits = [first.stop()?.transit_latency, second.stop()?.transit_latency];
+    let slower = if transits[0].p99_ms > transits[1].p99_ms { transits[0] } else { transits[1] };
+    Ok(Delays { carrier: Some(slower), ..Delays::of(&report, rate) })
 }
 
 /// The same load and the same carriers with nothing between them but a relay.
@@ -128,41 +123,41 @@ fn relay(bench: &Bench) -> Outcome<Row> {
     BufReader::new(relay.child().stdout.take().ok_or("a relay without standard output")?).read_line(&mut address)?;
     let address = address.trim();
     load(bench, address, bench.messages / WARM_UP, &[])?;
-    let before = relay.usage()?;
+    let (before, carrier) = (relay.usage()?, busy_us(&carriers)?);
     let full = load(bench, address, bench.messages, &[])?;
-    let used = relay.usage()?.since(before);
+    let (used, carrier) = (relay.usage()?.since(before), busy_us(&carriers)? - carrier);
     let mut row = Row {
         messages_per_second: full.receipts_per_second,
         full: Some(Delays::of(&full, 0)),
-        half: Some(half(bench, address, full.receipts_per_second)?),
         load_us: full.processor_us_per_message,
+        carrier_us: carrier as f64 / full.acknowledged.max(1) as f64,
         peak_octets: relay.peak_octets()?,
         ..Row::default()
     };
     row.cost(used, full.acknowledged);
+    row.half = Some(half(bench, address, full.receipts_per_second, carriers)?);
     relay.kill()?;
     Ok(row)
 }
 
-/// A file with the same group commit.
-fn file(bench: &Bench, group: f64) -> Outcome<Row> {
+/// A file that is given what the gateway's commits held, in as many commits.
+fn file(bench: &Bench, commits: Commits) -> Outcome<Row> {
     let path = bench.folder.join("append");
+    let octets = commits.octets.div_ceil(commits.commits.max(1));
     let mut command = Command::new(std::env::current_exe()?);
-    command.args(["append", "--messages", &bench.messages.to_string(), "--group", &format!("{group:.0}"), "--file"]);
+    command.args(["append", "--commits", &commits.commits.to_string(), "--octets", &octets.to_string(), "--file"]);
     // Its standard input keeps it alive until it is measured.
     let mut append = Process(command.arg(&path).stdin(Stdio::piped()).stdout(Stdio::piped()).spawn()?);
     let mut line = String::new();
     BufReader::new(append.child().stdout.take().ok_or("no standard output")?).read_line(&mut line)?;
-    let (seconds, messages) = line.trim().split_once(' ').ok_or("the file could not be written")?;
-    let (seconds, messages): (f64, u64) = (seconds.parse()?, messages.parse()?);
+    let seconds: f64 = line.trim().parse().map_err(|_| "the file could not be written")?;
     let mut row = Row {
-        messages_per_second: messages as f64 / seconds,
-        commit_messages: Some(group),
+        messages_per_second: commits.messages as f64 / seconds,
+        commits: Some(commits),
         peak_octets: append.peak_octets()?,
         ..Row::default()
     };
-    row.cost(append.usage()?, messages);
-    debug_assert!(row.written >= RECORD_OCTETS as f64 || row.written == 0.0);
+    row.cost(append.usage()?, commits.messages);
     drop(append.child().stdin.take());
     append.child().wait()?;
     Ok(row)

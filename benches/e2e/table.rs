@@ -59,13 +59,20 @@ fn lines(figures: &Figures) -> Vec<Vec<String>> {
         }),
         line("octets written per message", &|row| thousands(row.written)),
         line("peak memory, MB", &|row| format!("{:.0}", row.peak_octets as f64 / 1e6)),
-        line("messages per commit", &|row| row.commit_messages.map_or_else(dash, thousands)),
+        line("messages accepted per commit", &|row| {
+            row.commits.map_or_else(dash, |commits| thousands(commits.group()))
+        }),
         line("full speed: submit → answer, ms", &|row| answer(row.full)),
         line("full speed: submit → receipt, ms", &|row| receipt(row.full)),
         line("half speed, messages/s", &|row| row.half.map_or_else(dash, |delays| thousands(delays.rate as f64))),
         line("half speed: submit → answer, ms", &|row| answer(row.half)),
+        line("half speed: submit → carrier, ms", &|row| {
+            row.half.and_then(|delays| delays.carrier).map_or_else(dash, quantiles)
+        }),
         line("half speed: submit → receipt, ms", &|row| receipt(row.half)),
-        line("CPU µs per message of the load", &|row| row.full.map_or_else(dash, |_| format!("{:.2}", row.load_us))),
+        line("CPU µs per message, load + carriers", &|row| {
+            row.full.map_or_else(dash, |_| format!("{:.2} + {:.2}", row.load_us, row.carrier_us))
+        }),
     ]
 }
 

@@ -17,4 +17,5 @@ mod wire;
 
 pub use carrier::{CarrierArgs, CarrierHandle, CarrierReport, IdForm, ReceiptForm, carrier, spawn_carrier};
 pub use error::SandboxError;
+use load::latencies;
 pub use load::{BindKind, Latency, LoadArgs, Report, YesNo, load};

@@ -8,6 +8,7 @@ use std::hash::Hasher;
 
 use rustc_hash::FxHasher;
 
+use crate::clock::Clock;
 use crate::pdu::{CommandId, CommandStatus, HEADER_LENGTH, Header};
 
 /// TLV tags used here. SMPP 3.4 §5.3.2.
@@ -171,6 +172,43 @@ pub(super) fn scramble(counter: u64) -> u64 {
     let mixed = (counter ^ (counter >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
     let mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
     mixed ^ (mixed >> 31)
+}
+
+/// Where in a text the time of sending is, and how it begins.
+const STAMP: (usize, u8) = (20, b'@');
+/// Its digits: microseconds since 1970.
+const STAMP_DIGITS: usize = 16;
+/// Octets of a text that holds one.
+pub(super) const STAMPED_OCTETS: u8 = 40;
+
+/// Writes the time of sending into a text; one too short for it stays as it is.
+pub(super) fn put_stamp(text: &mut [u8], mut unix_us: u64) {
+    let Some(place) = text.get_mut(STAMP.0..=STAMP.0 + STAMP_DIGITS) else { return };
+    place[0] = STAMP.1;
+    for digit in place[1..].iter_mut().rev() {
+        *digit = b'0' + (unix_us % 10) as u8;
+        unix_us /= 10;
+    }
+}
+
+/// The time of sending that a text holds.
+pub(super) fn stamp(text: &[u8]) -> Option<u64> {
+    let (mark, digits) = text.get(STAMP.0..=STAMP.0 + STAMP_DIGITS)?.split_first()?;
+    let digits = digits.iter().map(|digit| (*digit).checked_sub(b'0').filter(|digit| *digit < 10));
+    let number = |sum: Option<u64>, digit: Option<u8>| Some(sum? * 10 + u64::from(digit?));
+    if *mark == STAMP.1 { digits.fold(Some(0), number) } else { None }
+}
+
+/// Microseconds since 1970 at which `clock` began, to a few of them. Waits for the turn of a millisecond, since the time
+/// of day comes in those.
+pub(super) fn origin_us(clock: Clock) -> u64 {
+    let first = clock.now();
+    loop {
+        let now = clock.now();
+        if now.unix != first.unix || now.mono.since_us(first.mono) > 2_000 {
+            return (now.unix.0 * 1000).saturating_sub(now.mono.0);
+        }
+    }
 }
 
 #[cfg(test)]

@@ -27,7 +27,7 @@ use crate::clock::Clock;
 
 use super::duplex::Stream;
 use super::error::SandboxError;
-use super::{processor, tls};
+use super::{processor, tls, wire};
 
 pub use args::{CarrierArgs, IdForm, ReceiptForm};
 pub use report::CarrierReport;
@@ -89,7 +89,7 @@ pub fn spawn_carrier(
     let (done, ended) = oneshot::channel();
     let serve = move || {
         let clock = Clock::start();
-        let smsc = Rc::new(RefCell::new(Smsc::new(args, clock.now())));
+        let smsc = Rc::new(RefCell::new(Smsc::new(args, clock.now(), wire::origin_us(clock))));
         let tasks = LocalSet::new();
         let accepting = tasks.run_until(accept(listener, acceptor, Rc::clone(&smsc), clock, publish));
         runtime.block_on(async {
@@ -100,7 +100,7 @@ pub fn spawn_carrier(
         });
         drop(tasks);
         // The other end is gone only when nobody wants the counts.
-        let _ = done.send(smsc.borrow().report.clone());
+        let _ = done.send(smsc.borrow().full_report());
     };
     std::thread::Builder::new().name("carrier".to_owned()).spawn(serve).map_err(SandboxError::Start)?;
     Ok(CarrierHandle { address, counts, ended })

@@ -5,6 +5,8 @@ use std::hash::{BuildHasherDefault, Hasher};
 
 use serde::{Deserialize, Serialize};
 
+use crate::sandbox::Latency;
+
 /// What a simulated carrier has seen and done; a receipt is counted once however often it was sent.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct CarrierReport {
@@ -62,6 +64,9 @@ pub struct CarrierReport {
     pub disconnects: u64,
     /// Most messages taken in one second.
     pub peak_per_second: u64,
+    /// From the sending of a message, where its text says when that was, to its coming here.
+    #[serde(default)]
+    pub transit_latency: Latency,
     /// Microseconds of this process's processor time per `submit_sm`.
     pub processor_us_per_message: f64,
 }

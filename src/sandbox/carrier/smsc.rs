@@ -4,11 +4,14 @@
 use std::rc::Rc;
 use std::time::Duration;
 
+use hdrhistogram::Histogram;
+
 use crate::clock::{Mono, Now};
 use crate::message::{MessageState, owes_receipt};
 use crate::pdu::CommandStatus;
 use crate::sandbox::duplex::Nudge;
-use crate::sandbox::wire::{Address, Message};
+use crate::sandbox::wire::{self, Address, Message};
+use crate::sandbox::{Latency, latencies};
 
 use super::account::Account;
 use super::args::CarrierArgs;
@@ -51,6 +54,9 @@ pub(super) struct Smsc {
     random: u64,
     bucket: Bucket,
     second: (u64, u64),
+    /// When the clock began.
+    origin_us: u64,
+    transits: Histogram<u64>,
 }
 
 /// Tokens for `--throttle-rate`, at most a second's worth.
@@ -74,8 +80,9 @@ impl Bucket {
 }
 
 impl Smsc {
-    /// `now` also decides the first id, so that a carrier that starts again does not use its ids again.
-    pub(super) fn new(args: CarrierArgs, now: Now) -> Self {
+    /// `now` also decides the first id, so that a carrier that starts again does not use its ids again. The clock began at
+    /// `origin_us`.
+    pub(super) fn new(args: CarrierArgs, now: Now, origin_us: u64) -> Self {
         let bucket = Bucket { micro_tokens: args.throttle_rate * SECOND_US, filled: now.mono };
         Self {
             report: CarrierReport::default(),
@@ -87,8 +94,15 @@ impl Smsc {
             random: args.seed,
             bucket,
             second: (0, 0),
+            origin_us,
+            transits: latencies(),
             args,
         }
+    }
+
+    /// The counts so far, quantiles included.
+    pub(super) fn full_report(&self) -> CarrierReport {
+        CarrierReport { transit_latency: Latency::of(&self.transits), ..self.report.clone() }
     }
 
     /// Checks the credentials of a bind.
@@ -205,6 +219,9 @@ impl Smsc {
         let id = self.next_id;
         self.next_id += 1;
         self.count(message, now.mono);
+        if let Some(sent_us) = wire::stamp(message.text) {
+            self.transits.saturating_record((self.origin_us + now.mono.0).saturating_sub(sent_us));
+        }
         let taken = self.report.received;
         let state = if hits(taken, self.args.undelivered_every) {
             MessageState::Undeliverable
@@ -357,7 +374,7 @@ mod tests {
     }
 
     fn smsc(words: &[&str]) -> Smsc {
-        Smsc::new(CarrierArgs::of(words.iter().copied()).unwrap(), at(0))
+        Smsc::new(CarrierArgs::of(words.iter().copied()).unwrap(), at(0), 0)
     }
 
     #[test]

@@ -7,6 +7,7 @@ use std::time::Duration;
 use clap::{Args, FromArgMatches, ValueEnum};
 
 use crate::sandbox::SandboxError;
+use crate::sandbox::wire::STAMPED_OCTETS;
 use crate::session::BindMode;
 
 /// A load generator: binds as a client system, submits messages, and accounts for every answer and every receipt.
@@ -77,6 +78,10 @@ pub struct LoadArgs {
     /// Send a message again whose answer was lost with the connection; it may then arrive twice
     #[arg(long)]
     pub resubmit: bool,
+    /// Put the time of sending into each text, 40 octets of it, for a simulated carrier to report how long messages took;
+    /// a message sent again then differs from the first
+    #[arg(long)]
+    pub stamp: bool,
     /// Append a line "serial message_id" for each acknowledged message
     #[arg(long, value_name = "FILE")]
     pub acked_file: Option<PathBuf>,
@@ -170,6 +175,9 @@ impl LoadArgs {
         }
         if self.system_id.len() > 15 {
             return Err(SandboxError::argument("system-id", "SMPP 3.4 allows 15 characters"));
+        }
+        if self.stamp && self.text_octets < STAMPED_OCTETS {
+            return Err(SandboxError::argument("stamp", "needs --text-octets 40 or more"));
         }
         if self.tls && self.ca.is_none() && !self.insecure {
             return Err(SandboxError::argument("tls", "name the certificates to trust with --ca, or say --insecure"));

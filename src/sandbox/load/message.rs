@@ -45,22 +45,25 @@ impl Messages {
         Ok(Self { templates, seed })
     }
 
-    /// Appends the message with this serial.
-    pub(super) fn write(&self, out: &mut Vec<u8>, sequence: u32, serial: u32) {
+    /// Appends the message with this serial, and puts the time of sending into its text where one is given.
+    pub(super) fn write(&self, out: &mut Vec<u8>, sequence: u32, serial: u32, sent_us: Option<u64>) {
         let template = &self.templates[serial as usize % self.templates.len()];
         let at = out.len();
         out.extend_from_slice(&template.wire);
-        let wire = &mut out[at..];
-        wire[12..16].copy_from_slice(&sequence.to_be_bytes());
+        let octets = &mut out[at..];
+        octets[12..16].copy_from_slice(&sequence.to_be_bytes());
         let mut random = scramble(u64::from(self.seed) << 32 | u64::from(serial));
         for digit in &template.random {
-            wire[*digit] = b'0' + (random % 10) as u8;
+            octets[*digit] = b'0' + (random % 10) as u8;
             random /= 10;
         }
         let mut rest = serial;
-        for digit in wire[template.serial..template.serial + 10].iter_mut().rev() {
+        for digit in octets[template.serial..template.serial + 10].iter_mut().rev() {
             *digit = b'0' + (rest % 10) as u8;
             rest /= 10;
+        }
+        if let Some(sent_us) = sent_us {
+            wire::put_stamp(&mut octets[template.serial - 9..], sent_us);
         }
     }
 }
@@ -117,7 +120,7 @@ mod tests {
         let messages = messages(&["47", "4612345678", "45xxxxxxxx"]);
         let written = |serial| {
             let mut out = Vec::new();
-            messages.write(&mut out, 7, serial);
+            messages.write(&mut out, 7, serial, None);
             out
         };
         for serial in 0..1000 {
@@ -132,6 +135,17 @@ mod tests {
             assert_eq!(out, written(serial));
         }
         assert_ne!(written(0), written(3));
+    }
+
+    #[test]
+    fn a_stamp_is_read_back_and_its_absence_too() {
+        let (messages, mut out) = (messages(&["47"]), Vec::new());
+        for sent_us in [None, Some(1_764_238_461_123_456)] {
+            out.clear();
+            messages.write(&mut out, 7, 3, sent_us);
+            let frame = Frame::cut(&out, 1000).unwrap().unwrap();
+            assert_eq!(wire::stamp(Message::read(frame.body).unwrap().text), sent_us);
+        }
     }
 
     #[test]

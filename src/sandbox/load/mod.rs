@@ -27,6 +27,7 @@ use super::{processor, tls};
 
 pub use args::{BindKind, LoadArgs, YesNo};
 use link::Dial;
+pub(super) use report::latencies;
 pub use report::{Latency, Report};
 use run::{Run, Stage};
 
@@ -64,7 +65,7 @@ async fn supervise(args: LoadArgs) -> Result<Report, SandboxError> {
     let dial = Rc::new(dial(&args, clock)?);
     let modes = args.modes();
     let progress = Progress::new(args.quiet);
-    let run = Rc::new(RefCell::new(Run::new(args, seed, now.mono)?));
+    let run = Rc::new(RefCell::new(Run::new(args, seed, clock)?));
     let mut links = JoinSet::new();
     for mode in modes {
         links.spawn_local(link::drive(Rc::clone(&run), Rc::clone(&dial), mode));

@@ -138,7 +138,7 @@ impl Report {
 }
 
 impl Latency {
-    pub(super) fn of(histogram: &Histogram<u64>) -> Self {
+    pub(in crate::sandbox) fn of(histogram: &Histogram<u64>) -> Self {
         let quantile = |part| histogram.value_at_quantile(part) as f64 / 1000.0;
         Self {
             p50_ms: quantile(0.5),
@@ -150,7 +150,7 @@ impl Latency {
 }
 
 /// An empty histogram of microseconds with three digits.
-pub(super) fn latencies() -> Histogram<u64> {
+pub(in crate::sandbox) fn latencies() -> Histogram<u64> {
     Histogram::new_with_bounds(1, LATENCY_MAX_US, 3).expect("the bounds are constants in the allowed range")
 }
 

@@ -10,7 +10,7 @@ use std::time::Duration;
 use hdrhistogram::Histogram;
 use rustc_hash::FxBuildHasher;
 
-use crate::clock::Mono;
+use crate::clock::{Clock, Mono};
 use crate::message::MessageState;
 use crate::pdu::CommandStatus;
 use crate::sandbox::SandboxError;
@@ -89,6 +89,8 @@ pub(super) struct Run {
     mobile: HashSet<u64, FxBuildHasher>,
     sessions: u16,
     lost_sessions: HashSet<u16, FxBuildHasher>,
+    /// When the clock began, where messages are stamped.
+    origin_us: Option<u64>,
     started: Mono,
     last_answer: Mono,
     last_receipt: Mono,
@@ -96,7 +98,9 @@ pub(super) struct Run {
 }
 
 impl Run {
-    pub(super) fn new(args: LoadArgs, seed: u32, now: Mono) -> Result<Self, SandboxError> {
+    pub(super) fn new(args: LoadArgs, seed: u32, clock: Clock) -> Result<Self, SandboxError> {
+        let origin_us = args.stamp.then(|| wire::origin_us(clock));
+        let now = clock.now().mono;
         let messages = Messages::new(&args.to, &args.from, args.text_octets, args.wants_receipts(), seed)?;
         let acked_file = match &args.acked_file {
             None => None,
@@ -127,6 +131,7 @@ impl Run {
             more: BTreeMap::new(),
             mobile: HashSet::default(),
             sessions: 0,
+            origin_us,
             lost_sessions: HashSet::default(),
             started: now,
             last_answer: now,
@@ -230,7 +235,8 @@ impl Run {
 
     /// Appends the `submit_sm` of a message.
     pub(super) fn write(&self, out: &mut Vec<u8>, sequence: u32, serial: u32) {
-        self.messages.write(out, sequence, serial);
+        let sent_us = self.origin_us.map(|origin_us| origin_us + self.table.time(serial).0);
+        self.messages.write(out, sequence, serial, sent_us);
     }
 
     /// The answer to a `submit_sm`; `true` when the link is to rest.
