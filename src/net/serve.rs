@@ -59,6 +59,10 @@ pub enum ServeError {
     Ended,
 }
 
+/// Requests of a carrier that may be open on one link, at least. Each of its receipts waits for a commit, and one that is
+/// not read for lack of room holds up the answers to our own requests behind it.
+const CARRIER_REQUESTS: u32 = 1_000;
+
 /// Where the server is, for `/readyz` and the status page.
 #[derive(Clone, Debug, Default)]
 pub enum Phase {
@@ -325,6 +329,7 @@ fn start_carriers(
             // A carrier with nothing to say is a carrier without traffic.
             inactivity: None,
             init_timeout: Duration::from_secs(10),
+            window: carrier.window.saturating_mul(2).max(CARRIER_REQUESTS),
             send_window: carrier.window,
             ..session_settings(config)
         };
