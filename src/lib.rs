@@ -15,7 +15,8 @@
 //!
 //! Every event makes one lap, in one direction. Nothing asks back: a timer, a carrier's answer, a block read from disk is a
 //! new input that starts a new lap. A commit carries the effects that may follow it, so "durable before acknowledged"
-//! costs no return trip, and while one commit is flushed the next one gathers: that is the group commit, without a timer.
+//! costs no return trip, and while one commit is flushed the next one gathers: that is the group commit. Where the disk is
+//! quicker than a millisecond and there is much to store, the journal rests for what is left of it, so that a flush is for many.
 //!
 //! # Life of a message
 //!
