@@ -65,7 +65,7 @@ pub(crate) fn latency(figures: &Figures) -> String {
 fn label(name: &str) -> String {
     match name {
         "flushed" | "buffered" => format!("smppgate, {name}"),
-        "file" => "file, appended and synced".to_owned(),
+        "file" => "file, written and synced".to_owned(),
         other => other.to_owned(),
     }
 }

@@ -1,6 +1,6 @@
 //! The measurements, one function for each row of the table.
 
-use std::io::{BufRead, BufReader};
+use std::io::{BufRead, BufReader, Write};
 use std::process::{Command, Stdio};
 use std::time::Duration;
 
@@ -148,8 +148,14 @@ fn file(bench: &Bench, commits: Commits) -> Outcome<Row> {
     command.args(["append", "--commits", &commits.commits.to_string(), "--octets", &octets.to_string(), "--file"]);
     // Its standard input keeps it alive until it is measured.
     let mut append = Process(command.arg(&path).stdin(Stdio::piped()).stdout(Stdio::piped()).spawn()?);
+    let mut output = BufReader::new(append.child().stdout.take().ok_or("no standard output")?);
+    let mut input = append.child().stdin.take().ok_or("no standard input")?;
     let mut line = String::new();
-    BufReader::new(append.child().stdout.take().ok_or("no standard output")?).read_line(&mut line)?;
+    output.read_line(&mut line)?;
+    let before = append.usage()?;
+    input.write_all(b"\n")?;
+    line.clear();
+    output.read_line(&mut line)?;
     let seconds: f64 = line.trim().parse().map_err(|_| "the file could not be written")?;
     let mut row = Row {
         messages_per_second: commits.messages as f64 / seconds,
@@ -157,8 +163,8 @@ fn file(bench: &Bench, commits: Commits) -> Outcome<Row> {
         peak_octets: append.peak_octets()?,
         ..Row::default()
     };
-    row.cost(append.usage()?, commits.messages);
-    drop(append.child().stdin.take());
+    row.cost(append.usage()?.since(before), commits.messages);
+    drop(input);
     append.child().wait()?;
     Ok(row)
 }
