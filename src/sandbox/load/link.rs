@@ -22,6 +22,9 @@ use super::run::{Run, Stage, THROTTLE_PAUSE};
 /// Time for a connection, and again for the bind response.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 
+/// Connections that may wait for their bind at a time: servers allow one address few.
+const BINDING_MOST: usize = 50;
+
 /// Pause between attempts to come back.
 const RECONNECT_DELAY: Duration = Duration::from_millis(200);
 
@@ -63,10 +66,18 @@ struct Link {
     outcome: Option<Outcome>,
 }
 
-/// Keeps one connection until the run is over. The first connection must succeed; later ones are tried again.
-pub(super) async fn drive(run: Rc<RefCell<Run>>, dial: Rc<Dial>, mode: BindMode) {
+/// Keeps one connection until the run is over, number `place` of all. The first connection must succeed; later ones are
+/// tried again.
+pub(super) async fn drive(run: Rc<RefCell<Run>>, dial: Rc<Dial>, mode: BindMode, place: usize) {
     let nudge = Rc::new(Nudge::default());
     run.borrow_mut().watch(Rc::clone(&nudge));
+    let must_wait = || {
+        let run = run.borrow();
+        run.stage == Stage::Binding && place >= run.bound + BINDING_MOST
+    };
+    while must_wait() {
+        tokio::time::sleep(Duration::from_millis(1)).await;
+    }
     let mut first = true;
     loop {
         let outcome = match connect(&run, &dial).await {

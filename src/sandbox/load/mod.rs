@@ -67,8 +67,8 @@ async fn supervise(args: LoadArgs) -> Result<Report, SandboxError> {
     let progress = Progress::new(args.quiet);
     let run = Rc::new(RefCell::new(Run::new(args, seed, clock)?));
     let mut links = JoinSet::new();
-    for mode in modes {
-        links.spawn_local(link::drive(Rc::clone(&run), Rc::clone(&dial), mode));
+    for (place, mode) in modes.into_iter().enumerate() {
+        links.spawn_local(link::drive(Rc::clone(&run), Rc::clone(&dial), mode, place));
     }
     let before = processor::processor_time();
     watch(&run, &mut links, clock, &progress).await?;
