@@ -31,7 +31,11 @@ class Reports:
             def log_message(self, *_):
                 """Nothing: the calls are kept."""
 
-        self.server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        class Server(http.server.ThreadingHTTPServer):
+            # smsbox opens a connection for each report, a hundred at once, and gives up those that find the queue full.
+            request_queue_size = 512
+
+        self.server = Server(("127.0.0.1", 0), Handler)
         self.port = self.server.server_address[1]
         threading.Thread(target=self.server.serve_forever, daemon=True).start()
         case.endings.append(self.server.shutdown)
