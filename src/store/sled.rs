@@ -68,7 +68,8 @@ impl Changes {
 }
 
 impl Database {
-    /// Opens a database, or makes it. `patient` waits for its files when they belonged to this process before.
+    /// Opens a database, or makes it. Files that another one holds are waited for a moment, for sled's own threads hold
+    /// them a little longer than its handle lives; `patient` waits longer: they belonged to an engine that was given up.
     pub(super) fn open(
         doing: &'static str,
         path: &Path,
@@ -83,7 +84,7 @@ impl Database {
             .segment_size(tuning.segment_octets)
             .mode(if tuning.throughput { sled::Mode::HighThroughput } else { sled::Mode::LowSpace });
         let mut opened = config.open();
-        for _ in 0..if patient { RELEASE_TRIES } else { 0 } {
+        for _ in 0..if patient { GIVEN_UP_TRIES } else { RELEASE_TRIES } {
             if !opened.as_ref().is_err_and(is_lock) {
                 break;
             }
@@ -256,6 +257,7 @@ const NODE_CHANGES: usize = 10;
 /// The other form of an empty slot. No block is as short.
 const EMPTY: u8 = 0;
 
-/// How often and how long to wait for an engine that was given up to release its files: five seconds in all.
-const RELEASE_TRIES: u32 = 500;
+/// How often and how long to wait for files to be released: half a second in all, five for an engine that was given up.
+const RELEASE_TRIES: u32 = 50;
+const GIVEN_UP_TRIES: u32 = 500;
 const RELEASE_PAUSE: Duration = Duration::from_millis(10);
