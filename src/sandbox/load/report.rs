@@ -32,10 +32,10 @@ pub struct Report {
     pub receipts: u64,
     /// Acknowledged messages without a final receipt.
     pub missing_receipts: u64,
-    /// Final receipts beyond the first of a message, without a lost connection to explain them: the one on which the
-    /// first came was not lost.
+    /// Final receipts beyond the first of a message, without a lost connection to explain them: neither the one on which
+    /// the first came nor their own was lost.
     pub duplicate_receipts: u64,
-    /// Final receipts that came again where the connection of the first was lost, and maybe its acknowledgement.
+    /// Final receipts that came again where the connection of one of the two was lost, and maybe the acknowledgement.
     pub redelivered_receipts: u64,
     /// Receipts for ids never acknowledged here; those of messages with unknown outcome are among them.
     pub unknown_receipts: u64,

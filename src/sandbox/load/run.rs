@@ -53,7 +53,8 @@ pub(super) enum Stage {
 struct Early {
     state: u8,
     session: u16,
-    more: u64,
+    /// How often it came again, by session.
+    more: BTreeMap<u16, u64>,
 }
 
 /// Counts for the progress line, since the last one.
@@ -83,8 +84,8 @@ pub(super) struct Run {
     states: [u64; 256],
     acked_file: Option<BufWriter<File>>,
     nudges: Vec<Rc<Nudge>>,
-    /// Receipts beyond the first, by the session that the first came in.
-    more: BTreeMap<u16, u64>,
+    /// Receipts beyond the first, by the sessions that the first and this one came in.
+    more: BTreeMap<(u16, u16), u64>,
     /// Fingerprints of messages from handsets.
     mobile: HashSet<u64, FxBuildHasher>,
     sessions: u16,
@@ -282,7 +283,10 @@ impl Run {
         if !self.early.is_empty()
             && let Some(early) = self.early.remove(&id)
         {
-            (0..=early.more).for_each(|_| self.receipt(id, early.state, early.session, now));
+            self.receipt(id, early.state, early.session, now);
+            for (session, count) in early.more {
+                (0..count).for_each(|_| self.receipt(id, early.state, session, now));
+            }
         }
     }
 
@@ -334,16 +338,16 @@ impl Run {
                 self.states[usize::from(state)] += 1;
                 self.receipts.saturating_record(now.since_us(self.table.time(serial)));
             }
-            Match::More(first) => *self.more.entry(first).or_default() += 1,
+            Match::More(first) => *self.more.entry((first, session)).or_default() += 1,
             Match::Unknown => self.keep_early(id, state, session),
         }
     }
 
     fn keep_early(&mut self, id: u64, state: u8, session: u16) {
         if let Some(early) = self.early.get_mut(&id) {
-            early.more += 1;
+            *early.more.entry(session).or_default() += 1;
         } else if self.early.len() < EARLY_MAX {
-            self.early.insert(id, Early { state, session, more: 0 });
+            self.early.insert(id, Early { state, session, more: BTreeMap::new() });
         } else {
             self.report.unknown_receipts += 1;
         }
@@ -378,9 +382,10 @@ impl Run {
             self.refused.iter().map(|(status, count)| (CommandStatus(*status).to_string(), *count)).collect();
         let states = self.states.iter().enumerate().filter(|(_, count)| **count > 0);
         report.states = states.map(|(state, count)| (word(state), *count)).collect();
-        report.unknown_receipts += self.early.values().map(|early| 1 + early.more).sum::<u64>();
-        for (session, count) in &self.more {
-            let explained = self.lost_sessions.contains(session);
+        report.unknown_receipts += self.early.values().map(|early| 1 + early.more.values().sum::<u64>()).sum::<u64>();
+        for ((first, again), count) in &self.more {
+            // What was under way on a connection when it broke may also be read after the copy on the next one.
+            let explained = [first, again].into_iter().any(|session| self.lost_sessions.contains(session));
             *(if explained { &mut report.redelivered_receipts } else { &mut report.duplicate_receipts }) += count;
         }
         if self.args.wants_receipts() {
@@ -427,4 +432,35 @@ fn receipt_facts(message: &Message<'_>) -> Option<(u64, u8)> {
 fn after<'a>(text: &'a [u8], key: &[u8]) -> Option<&'a [u8]> {
     let at = text.windows(key.len()).position(|window| window == key)?;
     text[at + key.len()..].split(|octet| *octet == b' ').next()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_receipt_that_comes_twice_is_explained_by_the_loss_of_either_connection() {
+        let args = LoadArgs::of(["--messages", "3"]).unwrap();
+        let mut run = Run::new(args, 1, Clock::start()).unwrap();
+        for (serial, sessions) in [(0, [1, 2]), (1, [2, 1]), (2, [2, 2])] {
+            run.table.add(Mono(0));
+            run.table.acknowledge(serial, 100 + u64::from(serial));
+            sessions.into_iter().for_each(|session| run.receipt(100 + u64::from(serial), 2, session, Mono(0)));
+        }
+        run.connection_lost(1);
+        let report = run.result();
+        assert_eq!((report.redelivered_receipts, report.duplicate_receipts), (2, 1));
+    }
+
+    #[test]
+    fn copies_before_the_answer_keep_their_connections() {
+        let mut run = Run::new(LoadArgs::of(["--messages", "1"]).unwrap(), 1, Clock::start()).unwrap();
+        run.table.add(Mono(0));
+        [2, 1, 2].into_iter().for_each(|session| run.receipt(100, 2, session, Mono(0)));
+        run.in_flight = 1;
+        run.answered(0, CommandStatus::ESME_ROK, b"100\0", Mono(0));
+        run.connection_lost(1);
+        let report = run.result();
+        assert_eq!((report.redelivered_receipts, report.duplicate_receipts, report.unknown_receipts), (1, 1, 0));
+    }
 }
