@@ -306,23 +306,30 @@ impl Smsc {
         ctx.send(conn, true, &wire);
     }
 
+    /// Chooses a link that can carry a delivery, and opens one there that is known as `open`; its connection and sequence
+    /// number. `event` is the delivery, to be made again later: until it is answered, or until there is a link.
+    fn begin_delivery(&mut self, ctx: &mut Ctx, event: Event, open: usize) -> Option<(u64, u32)> {
+        let able = |link: &Link| matches!(link.mode, Some(BindMode::Receiver | BindMode::Transceiver));
+        let able: Vec<u64> = self.links.iter().filter(|(_, link)| able(link)).map(|(conn, _)| *conn).collect();
+        if able.is_empty() || ctx.now < self.mute_until || self.plan.mute {
+            ctx.after(S, event);
+            return None;
+        }
+        ctx.after(RECEIPT_PATIENCE, event);
+        let conn = self.rng.pick(&able);
+        let link = self.links.get_mut(&conn)?;
+        link.sequence += 1;
+        link.open.insert(link.sequence, open);
+        Some((conn, link.sequence))
+    }
+
     /// A receipt goes out, on any link that can carry it.
     pub(crate) fn report(&mut self, ctx: &mut Ctx, report: usize) {
         if self.reports[report].taken {
             return;
         }
         let event = Event::Report { carrier: self.index, report };
-        let able = |link: &Link| matches!(link.mode, Some(BindMode::Receiver | BindMode::Transceiver));
-        let able: Vec<u64> = self.links.iter().filter(|(_, link)| able(link)).map(|(conn, _)| *conn).collect();
-        if able.is_empty() || ctx.now < self.mute_until || self.plan.mute {
-            ctx.after(S, event);
-            return;
-        }
-        ctx.after(RECEIPT_PATIENCE, event);
-        let conn = self.rng.pick(&able);
-        let Some(link) = self.links.get_mut(&conn) else { return };
-        link.sequence += 1;
-        link.open.insert(link.sequence, report);
+        let Some((conn, sequence)) = self.begin_delivery(ctx, event, report) else { return };
         let Report { tag, id, state, number, .. } = &self.reports[report];
         ctx.note("carrier: receipt", &[self.index as u64, u64::from(*tag), u64::from(*state)]);
         let stat = smppgate::message::MessageState::from_octet(*state).map_or("WHATEVER", |state| state.stat());
@@ -343,7 +350,7 @@ impl Smsc {
                 tlvs: Tlvs::lenient(&tlvs),
                 ..DataSm::default()
             };
-            data.encode(link.sequence, &mut wire);
+            data.encode(sequence, &mut wire);
         } else {
             let sm = Sm {
                 source: Address::new(1, 1, number).expect("a short number"),
@@ -353,7 +360,7 @@ impl Smsc {
                 tlvs: Tlvs::lenient(&tlvs),
                 ..Sm::default()
             };
-            sm.encode(CommandId::DELIVER_SM, link.sequence, &mut wire);
+            sm.encode(CommandId::DELIVER_SM, sequence, &mut wire);
         }
         ctx.send(conn, true, &wire);
     }
@@ -388,17 +395,7 @@ impl Smsc {
             return;
         }
         let event = Event::Write { carrier: self.index, mobile };
-        let able = |link: &Link| matches!(link.mode, Some(BindMode::Receiver | BindMode::Transceiver));
-        let able: Vec<u64> = self.links.iter().filter(|(_, link)| able(link)).map(|(conn, _)| *conn).collect();
-        if able.is_empty() || ctx.now < self.mute_until || self.plan.mute {
-            ctx.after(S, event);
-            return;
-        }
-        ctx.after(RECEIPT_PATIENCE, event);
-        let conn = self.rng.pick(&able);
-        let Some(link) = self.links.get_mut(&conn) else { return };
-        link.sequence += 1;
-        link.open.insert(link.sequence, MOBILES + mobile);
+        let Some((conn, sequence)) = self.begin_delivery(ctx, event, MOBILES + mobile) else { return };
         let Written { tag, to, .. } = &self.mobiles[mobile];
         ledger.mobiles.get_mut(tag).expect("made above").written += 1;
         ctx.note("carrier: from a handset", &[self.index as u64, u64::from(*tag)]);
@@ -410,12 +407,12 @@ impl Smsc {
             let address = |octets| LongAddress { ton: 1, npi: 1, octets };
             let (source, destination) = (address(from.as_bytes()), address(to.as_bytes()));
             let data = DataSm { source, destination, tlvs: Tlvs::lenient(&tlvs), ..DataSm::default() };
-            data.encode(link.sequence, &mut wire);
+            data.encode(sequence, &mut wire);
         } else {
             let address = |text: &str| Address::new(1, 1, text.as_bytes()).expect("a short number");
             let (source, destination) = (address(&from), address(to));
             let sm = Sm { source, destination, protocol_id: 7, short_message: text.as_bytes(), ..Sm::default() };
-            sm.encode(CommandId::DELIVER_SM, link.sequence, &mut wire);
+            sm.encode(CommandId::DELIVER_SM, sequence, &mut wire);
         }
         ctx.send(conn, true, &wire);
     }
