@@ -39,7 +39,32 @@ impl Unix {
     pub fn after(self, duration: Duration) -> Self {
         Self(self.0.saturating_add(u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)))
     }
+
+    /// For people, in UTC to the millisecond: `2026-12-31T23:59:59.999Z`. Dates after the year 9999 have no agreed form;
+    /// its end stands for them.
+    #[must_use]
+    pub fn moment(self) -> String {
+        let since = Duration::from_millis(self.0.min(LAST_MOMENT_MS));
+        humantime::format_rfc3339_millis(UNIX_EPOCH + since).to_string()
+    }
+
+    /// Its day in UTC: `2026-12-31`.
+    #[must_use]
+    pub fn date(self) -> String {
+        self.moment().split('T').next().unwrap_or_default().to_owned()
+    }
+
+    /// The beginning of a day in UTC, as [`Self::date`] writes it; `None` for other texts and for days before 1970.
+    #[must_use]
+    pub fn of_date(text: &str) -> Option<Self> {
+        let midnight = humantime::parse_rfc3339(&format!("{text}T00:00:00Z")).ok()?;
+        let since = midnight.duration_since(UNIX_EPOCH).ok()?;
+        u64::try_from(since.as_millis()).ok().map(Self)
+    }
 }
+
+/// The last moment of the year 9999.
+const LAST_MOMENT_MS: u64 = 253_402_300_799_999;
 
 /// The present, as handed to everything that decides.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

@@ -167,7 +167,7 @@ impl Writer {
 fn line(at: Unix, event: &Event) -> String {
     let Event { account, what, link, peer, detail, seconds } = event;
     let mut line = serde_json::json!({
-        "time": super::entry::moment(at), "account": account, "event": what, "link": link, "peer": peer, "detail": detail,
+        "time": at.moment(), "account": account, "event": what, "link": link, "peer": peer, "detail": detail,
     });
     if let (Some(seconds), Some(fields)) = (seconds, line.as_object_mut()) {
         fields.insert("seconds".to_owned(), (*seconds).into());

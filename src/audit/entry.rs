@@ -276,7 +276,7 @@ impl Outcome {
 impl fmt::Display for Entry {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Draft { actor, action, object, account, instruction, reason, outcome } = &self.said;
-        write!(f, "{} {} {}", self.seq, moment(self.at), actor.kind.name())?;
+        write!(f, "{} {} {}", self.seq, self.at.moment(), actor.kind.name())?;
         if !actor.name.is_empty() {
             write!(f, " \"{}\"", actor.name)?;
         }
@@ -297,16 +297,6 @@ impl fmt::Display for Entry {
         Ok(())
     }
 }
-
-/// A moment for people, in UTC to the millisecond.
-#[must_use]
-pub fn moment(at: Unix) -> String {
-    let since = std::time::Duration::from_millis(at.0.min(LAST_MOMENT_MS));
-    humantime::format_rfc3339_millis(std::time::UNIX_EPOCH + since).to_string()
-}
-
-/// The last moment of the year 9999, beyond which dates have no agreed form.
-const LAST_MOMENT_MS: u64 = 253_402_300_799_999;
 
 #[cfg(test)]
 mod tests {

@@ -62,9 +62,7 @@ impl Day {
     /// Reads `2026-12-01`.
     #[must_use]
     pub fn parse(text: &str) -> Option<Self> {
-        let moment = humantime::parse_rfc3339(&format!("{text}T00:00:00Z")).ok()?;
-        let since = moment.duration_since(std::time::UNIX_EPOCH).ok()?;
-        Some(Self(since.as_secs() * 1000 / DAY_MS))
+        Unix::of_date(text).map(Self::of)
     }
 
     /// Its last millisecond is over.
@@ -76,8 +74,7 @@ impl Day {
 
 impl std::fmt::Display for Day {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let moment = super::entry::moment(Unix(self.0.saturating_mul(DAY_MS)));
-        f.write_str(moment.get(..10).unwrap_or_default())
+        f.write_str(&Unix(self.0.saturating_mul(DAY_MS)).date())
     }
 }
 

@@ -9,7 +9,7 @@ use super::Failure;
 use super::control::{SocketArgs, configuration};
 use crate::audit::folder::{Day, Folder, public_key};
 use crate::audit::reading::{Range, walk};
-use crate::audit::{AuditFault, Hash, entry, head};
+use crate::audit::{AuditFault, Hash, head};
 use crate::control::Request;
 
 #[derive(Subcommand)]
@@ -71,7 +71,7 @@ fn verify(args: &VerifyArgs) -> Result<(), Failure> {
     println!("last      {last}:{}", walked.hash);
     match walked.head {
         Some((seq, at, key)) => {
-            println!("signed    up to {seq} at {}, key {}", entry::moment(at), head::hex(&key));
+            println!("signed    up to {seq} at {}, key {}", at.moment(), head::hex(&key));
         }
         None => println!("signed    not yet"),
     }

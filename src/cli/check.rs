@@ -1,9 +1,6 @@
 //! `check`: a configuration in a few lines, and what deserves attention in it.
 
-use std::time::{Duration, UNIX_EPOCH};
-
 use super::{ConfigArgs, Failure};
-use crate::clock::Unix;
 use crate::config::{Config, Durability};
 use crate::policy::{Account, Carrier, Country, Destinations, Keyword, Policy, Rate, Route, TransferBasis};
 
@@ -48,7 +45,7 @@ fn summary(config: &Config) -> String {
             _ => "where the data goes is not said".to_owned(),
         };
         let place = match carrier.effective_from {
-            Some(from) => format!("{place}, from {}", date(from)),
+            Some(from) => format!("{place}, from {}", from.date()),
             None => place,
         };
         let rate = per_second(carrier.rate);
@@ -102,12 +99,6 @@ fn transfers(policy: &Policy) -> String {
         text.push('\n');
     }
     text
-}
-
-/// A day in UTC.
-pub(super) fn date(at: Unix) -> String {
-    let text = humantime::format_rfc3339_seconds(UNIX_EPOCH + Duration::from_millis(at.0)).to_string();
-    text.split('T').next().unwrap_or_default().to_owned()
 }
 
 /// The countries of a route in words.

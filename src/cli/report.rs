@@ -8,8 +8,8 @@ use std::time::Duration;
 use clap::{Args, Subcommand, ValueEnum};
 use serde::Serialize;
 
-use super::check::date;
 use super::{ConfigArgs, Failure, json};
+use crate::clock::Unix;
 use crate::config::Config;
 use crate::policy::{Account, Carrier, Class, TransferBasis};
 
@@ -192,7 +192,7 @@ impl SubProcessor {
             legal_entity: carrier.legal_entity.clone(),
             country: carrier.country.map(|country| country.to_string()),
             transfer_basis: carrier.transfer_basis.map(TransferBasis::as_str),
-            effective_from: carrier.effective_from.map(date),
+            effective_from: carrier.effective_from.map(Unix::date),
         }
     }
 }

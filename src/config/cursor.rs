@@ -4,7 +4,7 @@
 
 use std::cell::RefCell;
 use std::fmt;
-use std::time::{Duration, UNIX_EPOCH};
+use std::time::Duration;
 
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
@@ -214,10 +214,8 @@ impl<'a> Cursor<'a> {
                 return None;
             }
         };
-        let midnight = humantime::parse_rfc3339(&format!("{text}T00:00:00Z")).ok();
-        let since = midnight.and_then(|midnight| midnight.duration_since(UNIX_EPOCH).ok());
-        match since.and_then(|since| u64::try_from(since.as_millis()).ok()) {
-            Some(unix_ms) => Some(At { value: Unix(unix_ms), at }),
+        match Unix::of_date(&text) {
+            Some(value) => Some(At { value, at }),
             None => {
                 self.mistake(key, at, format!("\"{text}\" is no date"), DATE);
                 None

@@ -16,7 +16,7 @@ use super::request::{Answer, Ask, BindRow, Request, StatusRow};
 use super::standing::Keeper;
 use crate::admin::Status;
 use crate::audit::folder::{Day, Folder};
-use crate::audit::{Actor, ActorKind, Draft, Outcome, Recorder, entry, reading};
+use crate::audit::{Actor, ActorKind, Draft, Outcome, Recorder, reading};
 use crate::message::LinkId;
 use crate::net::{Entrance, Roster, Which, mode_name};
 
@@ -181,7 +181,7 @@ impl Desk {
                 account: row.account,
                 mode: mode_name(row.mode).to_owned(),
                 from: masked(row.peer),
-                since: entry::moment(row.since),
+                since: row.since.moment(),
             };
             if rows.send(Answer::row(&row)).await.is_err() {
                 break;
