@@ -150,17 +150,7 @@ impl Desk<'_> {
 
     /// Where audit and activity log are.
     fn audit(&self, raw: &RawAudit, store: &StoreConfig) -> AuditConfig {
-        let path = raw.path.as_ref().map_or_else(
-            || store.path.join("audit"),
-            |path| {
-                let folder = PathBuf::from(&path.value);
-                if path.value.is_empty() || (folder.exists() && !folder.is_dir()) {
-                    let what = format!("\"{}\" is no folder", path.value);
-                    self.ledger.mistake(path.at, "audit.path", what, "a folder, which is made if it is missing");
-                }
-                folder
-            },
-        );
+        let path = raw.path.as_ref().map_or_else(|| store.path.join("audit"), |path| self.folder("audit.path", path));
         let key = raw.key.as_ref().map_or_else(
             || path.join("audit.key"),
             |key| {
@@ -190,16 +180,19 @@ impl Desk<'_> {
         socket
     }
 
+    /// A folder of ours.
+    fn folder(&self, key: &str, path: &At<String>) -> PathBuf {
+        let folder = PathBuf::from(&path.value);
+        if path.value.is_empty() || (folder.exists() && !folder.is_dir()) {
+            let what = format!("\"{}\" is no folder", path.value);
+            self.ledger.mistake(path.at, key, what, "a folder, which is made if it is missing");
+        }
+        folder
+    }
+
     fn store(&self, raw: &RawStore) -> StoreConfig {
         let default = StoreConfig::default();
-        let path = raw.path.as_ref().map_or(default.path, |path| {
-            let folder = PathBuf::from(&path.value);
-            if path.value.is_empty() || (folder.exists() && !folder.is_dir()) {
-                let what = format!("\"{}\" is no folder", path.value);
-                self.ledger.mistake(path.at, "store.path", what, "a folder, which is made if it is missing");
-            }
-            folder
-        });
+        let path = raw.path.as_ref().map_or(default.path, |path| self.folder("store.path", path));
         let words = [("flushed", Durability::Flushed), ("buffered", Durability::Buffered)];
         let durability = raw.durability.as_ref().and_then(|word| self.word("store.durability", word, &words));
         if let (Some(Durability::Buffered), Some(word)) = (durability, &raw.durability) {
@@ -239,27 +232,34 @@ impl Desk<'_> {
 
     /// Carriers by name, each once; as positions.
     pub(super) fn carriers(&self, key: &str, names: &[At<String>], carriers: &[Carrier]) -> Vec<u16> {
+        let known: Vec<_> = carriers.iter().map(|carrier| carrier.name.as_str()).collect();
         let mut positions = Vec::new();
         for name in names {
-            let found = carriers.iter().position(|carrier| carrier.name == name.value);
-            match found.and_then(|position| u16::try_from(position).ok()) {
+            match self.position(key, name, "a carrier", &known) {
                 Some(position) if positions.contains(&position) => {
                     let what = format!("\"{}\" is there twice", name.value);
                     self.ledger.mistake(name.at, key, what, "each carrier once");
                 }
-                Some(position) => positions.push(position),
-                None => {
-                    let names: Vec<_> = carriers.iter().map(|carrier| carrier.name.as_str()).collect();
-                    let near = did_you_mean(&name.value, names.iter().copied());
-                    let expected = match names.as_slice() {
-                        [] => "a carrier, and there is none".to_owned(),
-                        names => format!("one of the carriers: {}", names.join(", ")),
-                    };
-                    self.ledger.mistake(name.at, key, format!("\"{}\" is no carrier{near}", name.value), expected);
-                }
+                found => positions.extend(found),
             }
         }
         positions
+    }
+
+    /// The position of a name among those of its kind, such as "a carrier"; `None` after a mistake.
+    pub(super) fn position(&self, key: &str, name: &At<String>, one: &str, known: &[&str]) -> Option<u16> {
+        let found = known.iter().position(|other| *other == name.value);
+        let found = found.and_then(|position| u16::try_from(position).ok());
+        if found.is_none() {
+            let near = did_you_mean(&name.value, known.iter().copied());
+            let kind = one.split_once(' ').map_or(one, |(_, kind)| kind);
+            let expected = match known {
+                [] => format!("{one}, and there is none"),
+                known => format!("one of the {kind}s: {}", known.join(", ")),
+            };
+            self.ledger.mistake(name.at, key, format!("\"{}\" is no {kind}{near}", name.value), expected);
+        }
+        found
     }
 
     /// A file named in the configuration.

@@ -4,7 +4,6 @@ use std::collections::BTreeMap;
 
 use super::compile::Desk;
 use super::cursor::At;
-use super::mistake::did_you_mean;
 use super::raw::{Raw, RawAccount, RawInbound};
 use crate::policy::inbound::KEYWORD_MAX;
 use crate::policy::{Carrier, InboundRule, Inbounds, Keyword, Target};
@@ -76,17 +75,9 @@ fn keywords(desk: &Desk<'_>, raw: &RawInbound) -> Vec<Keyword> {
 
 /// The position of an account by its name, as written: one that cannot be read has its own mistake.
 fn account(desk: &Desk<'_>, key: &str, name: &At<String>, accounts: &[RawAccount]) -> Option<u16> {
-    let names: Vec<_> = accounts.iter().map(|own| own.system_id.as_ref().map_or("", |name| &name.value)).collect();
-    let found = names.iter().position(|other| *other == name.value);
-    if found.is_none() {
-        let near = did_you_mean(&name.value, names.iter().copied());
-        let expected = match names.as_slice() {
-            [] => "an account, and there is none".to_owned(),
-            names => format!("one of the accounts: {}", names.join(", ")),
-        };
-        desk.ledger.mistake(name.at, key, format!("\"{}\" is no account{near}", name.value), expected);
-    }
-    found.and_then(|index| u16::try_from(index).ok())
+    let known: Vec<_> =
+        accounts.iter().map(|own| own.system_id.as_ref().map_or("", |name| name.value.as_str())).collect();
+    desk.position(key, name, "an account", &known)
 }
 
 /// Records what stands in two rules, and warns of rules that are never asked or that two may claim.
