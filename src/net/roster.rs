@@ -31,10 +31,7 @@ struct Inner {
 
 #[derive(Debug)]
 struct Present {
-    account: String,
-    mode: BindMode,
-    peer: IpAddr,
-    since: Unix,
+    row: Row,
     wish: watch::Sender<Wish>,
 }
 
@@ -85,21 +82,13 @@ impl Roster {
     #[must_use]
     pub fn list(&self) -> Vec<Row> {
         let inner = self.lock();
-        let here = inner.present.iter().filter(|(_, present)| present.is_here());
-        let row = |(link, present): (&LinkId, &Present)| Row {
-            link: *link,
-            account: present.account.clone(),
-            mode: present.mode,
-            peer: present.peer,
-            since: present.since,
-        };
-        here.map(row).collect()
+        inner.present.values().filter(|present| present.is_here()).map(|present| present.row.clone()).collect()
     }
 
     /// The account of a link.
     #[must_use]
     pub fn account_of(&self, link: LinkId) -> Option<String> {
-        self.lock().present.get(&link).filter(|present| present.is_here()).map(|present| present.account.clone())
+        self.lock().present.get(&link).filter(|present| present.is_here()).map(|present| present.row.account.clone())
     }
 
     /// Asks links to answer what is open and to unbind; returns which.
@@ -107,7 +96,7 @@ impl Roster {
         let inner = self.lock();
         let is_meant = |link: LinkId, present: &Present| match which {
             _ if !present.is_here() => false,
-            Which::Account(account) => present.account == account,
+            Which::Account(account) => present.row.account == account,
             Which::Link(own) => link == own,
         };
         let meant = inner.present.iter().filter(|(link, present)| is_meant(**link, present));
@@ -160,12 +149,9 @@ impl Roster {
         if inner.shut.contains(&row.account) {
             return Err(Shut);
         }
-        let (link, account) = (row.link, row.account.clone());
-        inner
-            .present
-            .insert(link, Present { account: row.account, mode: row.mode, peer: row.peer, since: row.since, wish });
+        inner.present.insert(row.link, Present { row: row.clone(), wish });
         drop(inner);
-        self.tell(&account, "admitted", link, row.peer, mode_name(row.mode), None);
+        self.tell(&row.account, "admitted", row.link, row.peer, mode_name(row.mode), None);
         Ok(())
     }
 
@@ -188,7 +174,7 @@ impl Roster {
     /// A link that ended.
     fn left(&self, link: LinkId, reason: &'static str, seconds: Option<u64>) {
         let Some(present) = self.lock().present.remove(&link) else { return };
-        self.tell(&present.account, "ended", link, present.peer, reason, seconds);
+        self.tell(&present.row.account, "ended", link, present.row.peer, reason, seconds);
     }
 
     fn tell(
