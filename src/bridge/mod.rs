@@ -4,11 +4,12 @@
 //! should happen in the [`Outbox`]. Nothing here does I/O, reads a clock, spawns, locks or blocks: the whole core runs in
 //! virtual time under a seed.
 //!
-//! One file a duty: `submit` accepts or refuses, `multi` does so for many recipients, `carrier` hands out, `answer` takes
-//! carriers' answers, `receipt` finds the message of a receipt, `notice` passes on what comes before it, `inbound`
-//! takes messages from handsets, `account` brings them and receipts to clients, `recall` takes requests about earlier messages (`manage` cancels and replaces, `seek` looks for
-//! them by address, `lookup` in the archive), `due` says when to look again, `seal` moves what is settled into the archive,
-//! `recover` rebuilds everything from the journal.
+//! One file a duty: `submit` accepts or refuses, `multi` does so for many recipients, `carrier` hands out, `answer`
+//! takes carriers' answers, `receipt` finds the message of a receipt, `notice` passes on what comes before it,
+//! `inbound` takes messages from handsets, `account` brings them and receipts to clients, `recall` takes requests about
+//! earlier messages (`manage` cancels and replaces, `seek` looks for them by address, `lookup` in the archive), `due`
+//! says when to look again, `seal` moves what is settled into the archive, `recover` rebuilds everything from the
+//! journal.
 
 mod account;
 mod answer;

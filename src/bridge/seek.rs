@@ -6,7 +6,7 @@
 
 use super::Bridge;
 use super::input::Outbox;
-use super::recall::{Answer, Ask, Hold};
+use super::recall::{Answer, Ask, Hold, is_from};
 use super::receipt::tail;
 use super::refusal::Refusal;
 use crate::clock::Now;
@@ -53,7 +53,7 @@ impl<'a> Wanted<'a> {
     }
 
     fn is(&self, sm: &Sm<'_>) -> bool {
-        sm.source.octets() == self.source.octets()
+        is_from(sm, &self.source)
             && sm.destination.octets() == self.destination.octets()
             && self.service_type.is_none_or(|service| service == sm.service_type)
     }
