@@ -155,6 +155,32 @@ fn explain_names_each_decision_or_the_reason() {
 }
 
 #[test]
+fn explain_shows_what_carriers_get_otherwise() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let file = folder.path().join("gate.toml");
+    let text = fs::read_to_string(reference()).expect("the reference");
+    let text = text.replace("#numbers = \"as_sent\" ", "numbers = \"+\" ");
+    let keys = ["senders", "source_types", "errors", "country_code"];
+    let text = keys.iter().fold(text, |text, key| text.replace(&format!("# {key} ="), &format!("{key} =")));
+    fs::write(&file, text).expect("a file");
+    let file = file.display().to_string();
+    let (code, out, error) =
+        run(&["explain", "--account", "acme", "--ton", "2", "--to", "91234567", "--config", &file]);
+    assert_eq!(code, 0, "{error}");
+    for line in [
+        "country        NO, by the prefix 47\n",
+        "gets it to +4791234567 (1/1)\n",
+        "gets it from +4759440000 (1/1) in place of Acme (5/0)\n",
+        "gets it from 2440 (3/0) in place of any other source\n",
+        "gets a name as source of type 5/0\n",
+        "its answer ESME_RSUBMITFAIL (0x045) is tried again\n",
+        "sends the message to the next carrier\n",
+    ] {
+        assert!(out.contains(line), "{line}{out}");
+    }
+}
+
+#[test]
 fn explain_says_whose_a_message_from_a_handset_is() {
     let folder = tempfile::tempdir().expect("a folder");
     let file = folder.path().join("gate.toml");

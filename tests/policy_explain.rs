@@ -4,9 +4,9 @@
 
 use smppgate::pdu::{Address, CommandStatus};
 use smppgate::policy::{
-    Account, AllowFrom, Carrier, Country, Credentials, Decoy, Destinations, Explanation, Inbounds, NoPlan, NoTransfer,
-    OnUnknown, OverRate, Password, Plan, Policy, Prefixes, Rate, Retention, Route, Routes, TransferBasis, Transfers,
-    Validity,
+    Account, AllowFrom, Carrier, Country, Credentials, Decoy, Destinations, Explanation, Habits, Inbounds, NoPlan,
+    NoTransfer, OnUnknown, OverRate, Password, Plan, Policy, Prefixes, Rate, Retention, Route, Routes, TransferBasis,
+    Transfers, Validity,
 };
 
 /// argon2id of "hashed" at the least cost there is; real ones cost a thousand times that.
@@ -26,6 +26,7 @@ fn account(system_id: &str, credentials: Credentials, countries: Option<&[&str]>
         rate: Some(Rate::per_second(5000)),
         countries: countries.map(|codes| codes.iter().map(|code| country(code)).collect()),
         transfers: Transfers::default(),
+        home: None,
     }
 }
 
@@ -40,6 +41,7 @@ fn carrier(name: &str) -> Carrier {
         country: Some(country("NO")),
         transfer_basis: Some(TransferBasis::Eea),
         effective_from: None,
+        habits: Habits::default(),
     }
 }
 

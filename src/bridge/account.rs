@@ -11,7 +11,7 @@ use super::{Bridge, seconds};
 use crate::clock::{Now, Unix};
 use crate::message::{AccountId, LinkId, MessageState};
 use crate::pdu::{BindResp, CommandId, CommandStatus, ReceiptSm, Sm};
-use crate::policy::{Cell, Country, Policy, Rate, retry};
+use crate::policy::{Cell, Country, Home, Policy, Rate, retry};
 use crate::session::{BindMode, Control, Request};
 use crate::store::{Enrolled, Write};
 
@@ -29,6 +29,8 @@ pub(super) struct AccountState {
     pub(super) rate: Option<Rate>,
     countries: Option<Vec<Country>>,
     pub(super) permit: u16,
+    /// The country whose national numbers it may write.
+    pub(super) home: Option<Home>,
     configured: bool,
     pub(super) cell: Cell,
     binds: Vec<u16>,
@@ -70,6 +72,7 @@ pub(super) fn states(policy: &Policy, permits: &[u16], enrolled: &Enrolled) -> V
         state.rate = account.rate;
         state.countries.clone_from(&account.countries);
         state.permit = *permit;
+        state.home = account.home;
     }
     states
 }
@@ -83,6 +86,7 @@ impl AccountState {
             rate: None,
             countries: None,
             permit: Permits::ALL,
+            home: None,
             configured: false,
             cell: Cell::default(),
             binds: Vec::new(),

@@ -113,7 +113,7 @@ impl Bridge {
         let jitter = self.jitter();
         let state = &mut self.carriers[carrier.0 as usize];
         let attempts = self.book.slots[slot].attempts;
-        match retry::next(outcome, attempts, jitter, state.on_unknown) {
+        match state.habits.statuses.next(outcome, attempts, jitter, state.on_unknown) {
             Next::Throttle { pause } => {
                 state.tally.throttled += 1;
                 state.pace.on_throttle(now.mono, pause);
@@ -140,7 +140,7 @@ impl Bridge {
                 }
                 None => {
                     state.tally.rejected += 1;
-                    let (end, error) = retry::given_up(outcome);
+                    let (end, error) = state.habits.statuses.given_up(outcome);
                     self.finish(slot, end, error, now);
                 }
             },

@@ -7,13 +7,14 @@ use super::book::{NONE, Stage};
 use super::input::Outbox;
 use super::lane::Lanes;
 use super::link::{Links, Side};
+use super::onward;
 use super::submit::VALIDITY_GIVEN;
 use super::tally::CarrierTally;
 use crate::clock::{Mono, Now, Unix};
 use crate::limits;
 use crate::message::{CarrierId, LinkId};
 use crate::pdu::{Sm, Time};
-use crate::policy::{Cell, OnUnknown, Pace, Policy, Rate, Verdict};
+use crate::policy::{Cell, Habits, OnUnknown, Pace, Policy, Rate, Verdict};
 use crate::session::{BindMode, Request};
 use crate::store::{Enrolled, Write};
 
@@ -27,6 +28,9 @@ pub(super) struct CarrierState {
     window: u32,
     rate: Option<Rate>,
     pub(super) on_unknown: OnUnknown,
+    pub(super) habits: Habits,
+    /// Whether messages leave for it otherwise than they came.
+    rewrites: bool,
     cell: Cell,
     pub(super) pace: Pace,
     links: Vec<u16>,
@@ -65,6 +69,8 @@ pub(super) fn states(policy: &Policy, enrolled: &Enrolled) -> Vec<CarrierState> 
         state.window = carrier.window;
         state.rate = carrier.rate;
         state.on_unknown = carrier.on_unknown;
+        state.habits = carrier.habits.clone();
+        state.rewrites = carrier.habits.changes_addresses();
         state.effective_from = carrier.effective_from;
     }
     states
@@ -77,6 +83,8 @@ impl CarrierState {
             window: 0,
             rate: None,
             on_unknown: OnUnknown::Resend,
+            habits: Habits::default(),
+            rewrites: false,
             cell: Cell::default(),
             pace: Pace::default(),
             links: Vec::new(),
@@ -308,9 +316,15 @@ impl Bridge {
         let validity =
             (entry.flags & VALIDITY_GIVEN != 0).then(|| Time::absolute(Unix(u64::from(entry.expires) * 1000)));
         let validity = validity.as_ref().map_or(&b""[..], |time| &time[..]);
+        let (state, home) = (&self.carriers[carrier as usize], self.accounts[entry.account.0 as usize].home);
         let parcel = self.links.then(link, out);
         let at = parcel.wire.len() as u32;
-        if Sm::encode_onward(accept.body, validity, &mut parcel.wire).is_ok() {
+        let written = if state.rewrites || home.is_some() {
+            onward::encode(&state.habits, home, accept.body, validity, &mut parcel.wire)
+        } else {
+            Sm::encode_onward(accept.body, validity, &mut parcel.wire)
+        };
+        if written.is_ok() {
             parcel.requests.push(Request { at, token });
         }
     }

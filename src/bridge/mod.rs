@@ -24,6 +24,7 @@ mod lookup;
 mod manage;
 mod multi;
 mod notice;
+mod onward;
 mod pages;
 mod parts;
 mod permit;

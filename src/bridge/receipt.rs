@@ -200,7 +200,9 @@ impl Bridge {
         }
         let state = MessageState::from_octet(receipt.state).unwrap_or(MessageState::Unknown);
         self.carriers[carrier as usize].tally.receipts[state as usize] += 1;
-        let id = receipt.id.get(..receipt.id.len().min(65)).unwrap_or_default();
+        let converted = self.carriers[carrier as usize].habits.receipt_ids.answered(receipt.id);
+        let id = converted.as_deref().map_or(receipt.id, str::as_bytes);
+        let id = id.get(..id.len().min(65)).unwrap_or_default();
         // Some carriers do not swap the addresses.
         let recipients = [tail(sm.source.octets()), tail(sm.destination.octets())];
         let exact = self.book.find_exact(CarrierId(carrier), id, recipients);

@@ -159,7 +159,8 @@ impl Bridge {
     ) -> Result<u32, Refusal> {
         sm.check_submit().map_err(|malformed| Refusal::Malformed(malformed.status))?;
         number::source_is_valid(&sm.source).map_err(Refusal::Address)?;
-        let destination = number::destination(&sm.destination).map_err(Refusal::Address)?;
+        let home = self.accounts[account as usize].home;
+        let destination = number::dialled_from(home, &sm.destination).map_err(Refusal::Address)?;
         let country =
             self.policy.prefixes.find(destination.digits()).ok_or(Refusal::Address(CommandStatus::ESME_RINVDSTADR))?;
         let state = &self.accounts[account as usize];

@@ -11,7 +11,9 @@ use crate::bridge::{InboundRefusal, Refusal};
 use crate::config::{Config, DEFAULT_PATH};
 use crate::pdu::{Address, CommandStatus};
 use crate::policy::inbound::word_of;
-use crate::policy::{Explanation, Inbound, NoPlan, Number, OverRate, Plan, dialled};
+use crate::policy::{
+    Explanation, Habits, Home, Inbound, NoPlan, Number, OverRate, Plan, ReceiptIds, Remedy, dialled, dialled_from,
+};
 
 /// Which message.
 #[derive(Args)]
@@ -58,7 +60,7 @@ pub(super) fn explain(args: &ExplainArgs) -> Result<(), Failure> {
     };
     match config.policy.explain(index, &destination) {
         Explanation::Routed(plan) => {
-            print!("{}", routed(&config, &number, &plan));
+            print!("{}", routed(&config, index, &destination, &plan));
             Ok(())
         }
         Explanation::Refused(why) => {
@@ -143,9 +145,11 @@ fn sending(config: &Config, index: u16) -> String {
     format!("{countries}, {}", per_second(account.rate))
 }
 
-fn routed(config: &Config, number: &str, plan: &Plan) -> String {
-    let international = number.strip_prefix("00").unwrap_or(number);
-    let prefix = international.get(..plan.matched_digits).unwrap_or_default();
+fn routed(config: &Config, account: u16, to: &Address, plan: &Plan) -> String {
+    let home = config.policy.accounts.get(usize::from(account)).and_then(|account| account.home);
+    let number = dialled_from(home, to).unwrap_or_default();
+    let number = std::str::from_utf8(number.digits()).unwrap_or_default();
+    let prefix = number.get(..plan.matched_digits).unwrap_or_default();
     let country = plan.country;
     let over = match (plan.country_rate, plan.over_rate) {
         (None, _) => "",
@@ -163,11 +167,54 @@ fn routed(config: &Config, number: &str, plan: &Plan) -> String {
         let label = if place == 0 { "carriers" } else { "" };
         let reach = config.carriers.get(usize::from(*index)).map_or("", |reach| reach.address.as_str());
         text += &format!("{label:<14} {}. {name} at {reach}, {}\n", place + 1, per_second(*rate));
+        let Some(carrier) = config.policy.carriers.get(usize::from(*index)) else { continue };
+        for habit in habits(&carrier.habits, home, to) {
+            text += &format!("{:<14}    {habit}\n", "");
+        }
     }
     for (name, why) in &plan.barred {
         text += &format!("{:<14} {name} may not get it: {why}\n", "");
     }
     text
+}
+
+/// What of the message changes for a carrier with these habits, and what its answers mean.
+fn habits(habits: &Habits, home: Option<Home>, to: &Address) -> Vec<String> {
+    let shown =
+        |address: &Address| format!("{} ({}/{})", address.octets().escape_ascii(), address.ton(), address.npi());
+    let mut lines = Vec::new();
+    let destination = habits.destination(to, home);
+    if destination != *to {
+        lines.push(format!("gets it to {}", shown(&destination)));
+    }
+    for (from, _) in &habits.senders.known {
+        let source = habits.source(from, home);
+        lines.push(format!("gets it from {} in place of {}", shown(&source), shown(from)));
+    }
+    if let Some(others) = &habits.senders.others {
+        lines.push(format!("gets it from {} in place of any other source", shown(&habits.source(others, home))));
+    }
+    let types = &habits.source_types;
+    for (kind, own) in [("number", types.number), ("short code", types.short), ("name", types.name)] {
+        if let Some(own) = own {
+            lines.push(format!("gets a {kind} as source of type {}/{}", own.ton, own.npi));
+        }
+    }
+    match habits.receipt_ids {
+        ReceiptIds::Learn => {}
+        ReceiptIds::Decimal => lines.push("writes ids decimal in receipts, hexadecimal in answers".to_owned()),
+        ReceiptIds::Hexadecimal => lines.push("writes ids hexadecimal in receipts, decimal in answers".to_owned()),
+    }
+    for (status, remedy) in habits.statuses.own() {
+        let what = match remedy {
+            Remedy::Retry => "is tried again",
+            Remedy::Throttle => "slows it down",
+            Remedy::FailOver => "sends the message to the next carrier",
+            Remedy::Permanent => "ends the message",
+        };
+        lines.push(format!("its answer {status} ({:#05x}) {what}", status.0));
+    }
+    lines
 }
 
 /// What the client would be told, and why.

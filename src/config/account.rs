@@ -8,8 +8,8 @@ use super::raw::RawAccount;
 use super::secret::Secret;
 use crate::policy::auth::PASSWORD_MAX;
 use crate::policy::{
-    ACCOUNT_WINDOW, Account, AllowFrom, Carrier, Credentials, MAX_BINDS, Password, PasswordHash, Rate, TransferBasis,
-    Transfers,
+    ACCOUNT_WINDOW, Account, AllowFrom, Carrier, Credentials, Home, MAX_BINDS, Password, PasswordHash, Rate,
+    TransferBasis, Transfers,
 };
 
 /// Octets of a `system_id` without its final NUL. SMPP 3.4 §5.2.1.
@@ -63,7 +63,19 @@ fn account(desk: &Desk<'_>, raw: &RawAccount, carriers: &[Carrier]) -> Option<Ac
         rate: raw.rate.map(|rate| Rate::per_second(count(rate))),
         countries,
         transfers,
+        home: home(desk, raw),
     })
+}
+
+/// The country whose national numbers it may write.
+fn home(desk: &Desk<'_>, raw: &RawAccount) -> Option<Home> {
+    let code = raw.country_code.as_ref()?;
+    let home = Home::parse(&code.value);
+    if home.is_none() {
+        let what = format!("\"{}\" is no calling code", code.value);
+        desk.ledger.mistake(code.at, &raw.place.key("country_code"), what, "one to three digits, such as \"47\"");
+    }
+    home
 }
 
 /// The transfer bases it accepts. An empty list would accept no carrier.

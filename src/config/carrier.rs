@@ -7,7 +7,7 @@ use super::account::{PASSWORD_WIRE_MAX, SYSTEM_ID_MAX, name};
 use super::compile::{Desk, count};
 use super::cursor::At;
 use super::raw::RawCarrier;
-use super::{CarrierBind, CarrierConfig, Listen, Secret, SessionTimers, tls};
+use super::{CarrierBind, CarrierConfig, Listen, Secret, SessionTimers, habit, tls};
 use crate::policy::{CARRIER_WINDOW, Carrier, OnUnknown, Rate, TransferBasis};
 
 /// Octets of a `system_type` without its final NUL. SMPP 3.4 §5.2.3.
@@ -77,6 +77,7 @@ fn rules(desk: &Desk<'_>, raw: &RawCarrier) -> Carrier {
             .as_ref()
             .and_then(|word| desk.word(&raw.place.key("transfer_basis"), word, &bases)),
         effective_from: raw.effective_from.map(|date| date.value),
+        habits: habit::habits(desk, &raw.place, &raw.habits),
     }
 }
 

@@ -172,6 +172,24 @@ impl<'a> Cursor<'a> {
         }
     }
 
+    /// A table of texts by names that are not known here.
+    pub(super) fn pairs(&self, key: &'static str, expected: &str) -> Vec<(At<String>, At<String>)> {
+        let Some(value) = self.take(key) else { return Vec::new() };
+        let DeValue::Table(table) = value.get_ref() else {
+            self.mismatch(key, value.span().start, value.get_ref(), expected);
+            return Vec::new();
+        };
+        let mut pairs = Vec::new();
+        for (name, value) in table {
+            let name = At { value: name.get_ref().to_string(), at: name.span().start };
+            match value.get_ref() {
+                DeValue::String(text) => pairs.push((name, At { value: text.to_string(), at: value.span().start })),
+                other => self.mismatch(key, value.span().start, other, expected),
+            }
+        }
+        pairs
+    }
+
     /// `true` or `false`.
     pub(super) fn flag(&self, key: &'static str) -> Option<At<bool>> {
         let value = self.take(key)?;

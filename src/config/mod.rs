@@ -7,6 +7,7 @@ mod account;
 mod carrier;
 mod compile;
 mod cursor;
+mod habit;
 mod inbound;
 mod mistake;
 mod operator;

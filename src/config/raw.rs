@@ -7,6 +7,7 @@ use std::time::Duration;
 use toml::de::DeTable;
 
 use super::cursor::{At, Cursor, Place, Span};
+use super::habit::RawHabits;
 use super::mistake::Ledger;
 use super::secret::Secret;
 use crate::clock::Unix;
@@ -125,6 +126,7 @@ pub(super) struct RawAccount {
     pub(super) countries: Option<At<Vec<At<String>>>>,
     pub(super) transfer_bases: Option<At<Vec<At<String>>>>,
     pub(super) objects_to: Option<At<Vec<At<String>>>>,
+    pub(super) country_code: Option<At<String>>,
     pub(super) controller: Option<At<String>>,
     pub(super) contact: Option<At<String>>,
 }
@@ -150,6 +152,7 @@ pub(super) struct RawCarrier {
     pub(super) country: Option<At<String>>,
     pub(super) transfer_basis: Option<At<String>>,
     pub(super) effective_from: Option<At<Unix>>,
+    pub(super) habits: RawHabits,
 }
 
 #[derive(Debug)]
@@ -314,6 +317,7 @@ impl RawAccount {
             countries: table.texts("countries"),
             transfer_bases: table.texts("transfer_bases"),
             objects_to: table.texts("objects_to"),
+            country_code: table.text("country_code"),
             controller: table.text("controller"),
             contact: table.text("contact"),
         };
@@ -344,6 +348,7 @@ impl RawCarrier {
             country: table.text("country"),
             transfer_basis: table.text("transfer_basis"),
             effective_from: table.date("effective_from"),
+            habits: RawHabits::read(&table),
         };
         table.require("password", "the password the carrier gave us");
         table.finish();

@@ -201,13 +201,23 @@ impl<'a> Sm<'a> {
             wire[start + at + 5..start + at + 7].copy_from_slice(&[onward_delivery(*registered), 0]);
             return Ok(());
         }
-        let mut sm = Sm::decode(body)?;
-        sm.schedule_delivery_time = b"";
-        sm.validity_period = validity;
-        sm.replace_if_present_flag = 0;
-        sm.registered_delivery = onward_delivery(sm.registered_delivery);
-        sm.encode(CommandId::SUBMIT_SM, 0, wire);
+        Sm::onward(body, validity)?.encode(CommandId::SUBMIT_SM, 0, wire);
         Ok(())
+    }
+
+    /// What [`encode_onward`](Self::encode_onward) appends, as a value.
+    ///
+    /// # Errors
+    /// Those of [`decode`](Self::decode).
+    pub fn onward(body: &'a [u8], validity: &'a [u8]) -> Result<Self, Malformed> {
+        let sm = Sm::decode(body)?;
+        Ok(Self {
+            schedule_delivery_time: b"",
+            validity_period: validity,
+            replace_if_present_flag: 0,
+            registered_delivery: onward_delivery(sm.registered_delivery),
+            ..sm
+        })
     }
 
     /// What of `short_message` its length octet can tell of.

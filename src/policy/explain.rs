@@ -4,7 +4,7 @@
 
 use super::Policy;
 use super::country::Country;
-use super::number::{Number, destination};
+use super::number::{Number, dialled_from};
 use super::route::{OverRate, Route};
 use super::throttle::Rate;
 use super::transfer::NoTransfer;
@@ -91,7 +91,8 @@ impl Policy {
     /// What happens to a message of the account at `account` to this destination.
     #[must_use]
     pub fn explain(&self, account: u16, to: &Address) -> Explanation {
-        let number = match destination(to) {
+        let home = self.accounts.get(usize::from(account)).and_then(|account| account.home);
+        let number = match dialled_from(home, to) {
             Ok(number) => number,
             Err(status) => return Explanation::Refused(NoPlan::Destination(status)),
         };

@@ -8,6 +8,7 @@ pub mod auth;
 pub mod country;
 pub mod damping;
 pub mod explain;
+pub mod habit;
 pub mod inbound;
 pub mod number;
 pub mod operator;
@@ -23,18 +24,20 @@ pub use auth::{AllowFrom, Credentials, Decoy, Password, PasswordHash};
 pub use country::{Country, Prefixes};
 pub use damping::{Attempt, Damping};
 pub use explain::{Explanation, NoPlan, Plan, Way};
+pub use habit::{Habits, NumberForm, ReceiptIds, Senders, Types};
 pub use inbound::{Inbound, InboundRule, Inbounds, Keyword, Target};
-pub use number::{Number, destination, destination_or_short, dialled, source_is_valid};
+pub use number::{Home, Number, destination, destination_or_short, dialled, dialled_from, source_is_valid};
 pub use operator::{Action, Denied, Operator, Role};
 pub use pace::Pace;
 pub use retention::{Class, Retention};
-pub use retry::{Next, OnUnknown, Outcome};
+pub use retry::{Next, OnUnknown, Outcome, Remedy, Statuses};
 pub use route::{Destinations, OverRate, Route, Routes};
 pub use throttle::{Cell, Rate, Verdict};
 pub use transfer::{BadTransferBasis, NoTransfer, TransferBasis, Transfers};
 pub use validity::Validity;
 
 use crate::clock::Unix;
+use crate::pdu::{Address, CommandStatus};
 
 /// Binds an account may have at once, unless configured.
 pub const MAX_BINDS: u32 = 10;
@@ -83,6 +86,8 @@ pub struct Account {
     pub countries: Option<Vec<Country>>,
     /// Where the data of its messages may go.
     pub transfers: Transfers,
+    /// The country whose national numbers it may write; `None` where all its numbers are international.
+    pub home: Option<Home>,
 }
 
 /// An upstream SMSC.
@@ -106,9 +111,19 @@ pub struct Carrier {
     pub transfer_basis: Option<TransferBasis>,
     /// When the first message may be routed to it; `None` for at once.
     pub effective_from: Option<Unix>,
+    /// What it wants otherwise than clients write it.
+    pub habits: Habits,
 }
 
 impl Account {
+    /// The number of a destination that it wrote.
+    ///
+    /// # Errors
+    /// As [`destination`].
+    pub fn destination(&self, address: &Address) -> Result<Number, CommandStatus> {
+        dialled_from(self.home, address)
+    }
+
     /// Whether it may send to `country`, if a route leads there.
     #[must_use]
     pub fn allows(&self, country: Country) -> bool {

@@ -83,6 +83,58 @@ impl Number {
     }
 }
 
+/// The country whose national numbers a client may write, by its calling code.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Home {
+    code: [u8; 3],
+    length: u8,
+}
+
+impl Home {
+    /// A calling code: one to three digits, the first not 0; with a `+` or without.
+    #[must_use]
+    pub fn parse(text: &str) -> Option<Self> {
+        let digits = text.strip_prefix('+').unwrap_or(text).as_bytes();
+        let is_code = (1..=3).contains(&digits.len()) && digits[0] != b'0' && digits.iter().all(u8::is_ascii_digit);
+        let mut code = [0; 3];
+        code.get_mut(..digits.len()).filter(|_| is_code)?.copy_from_slice(digits);
+        Some(Self { code, length: digits.len() as u8 })
+    }
+
+    /// Its digits.
+    #[must_use]
+    pub fn code(&self) -> &[u8] {
+        self.code.get(..usize::from(self.length)).unwrap_or(&[])
+    }
+
+    /// As [`destination`], where a number of type national (2), or of unknown type (0) with a single 0 before it, is one
+    /// of this country, and 00 before one of unknown type is the international prefix. The 0 before a national number is
+    /// not part of it, but in Italy it is.
+    ///
+    /// # Errors
+    /// As [`destination`].
+    pub fn destination(self, address: &Address) -> Result<Number, CommandStatus> {
+        const KEEPS_ZERO: &[u8] = b"39";
+        let refused = match destination(address) {
+            Ok(number) => return Ok(number),
+            Err(status) if status == CommandStatus::ESME_RINVDSTADR => status,
+            Err(status) => return Err(status),
+        };
+        let number = Number::collect(address.octets().trim_ascii_start()).ok_or(refused)?;
+        let (digits, ton) = (number.digits(), address.ton());
+        if ton == ton::UNKNOWN && digits.starts_with(b"00") {
+            return Some(number.skip(2)).filter(Number::is_international).ok_or(refused);
+        }
+        let is_national = ton == ton::NATIONAL || (ton == ton::UNKNOWN && digits.starts_with(b"0"));
+        if !is_national || digits.starts_with(b"00") {
+            return Err(refused);
+        }
+        let digits = digits.strip_prefix(b"0").filter(|_| self.code() != KEEPS_ZERO).unwrap_or(digits);
+        let whole = [self.code(), digits].concat();
+        Number::collect(&whole).filter(Number::is_international).ok_or(refused)
+    }
+}
+
 impl fmt::Debug for Number {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "Number({} digits)", self.length)
@@ -90,12 +142,13 @@ impl fmt::Debug for Number {
 }
 
 /// Types of number. SMPP 3.4 §5.2.5.
-mod ton {
-    pub(super) const UNKNOWN: u8 = 0;
-    pub(super) const INTERNATIONAL: u8 = 1;
-    pub(super) const NETWORK_SPECIFIC: u8 = 3;
-    pub(super) const ALPHANUMERIC: u8 = 5;
-    pub(super) const ABBREVIATED: u8 = 6;
+pub(super) mod ton {
+    pub(in crate::policy) const UNKNOWN: u8 = 0;
+    pub(in crate::policy) const INTERNATIONAL: u8 = 1;
+    pub(in crate::policy) const NATIONAL: u8 = 2;
+    pub(in crate::policy) const NETWORK_SPECIFIC: u8 = 3;
+    pub(in crate::policy) const ALPHANUMERIC: u8 = 5;
+    pub(in crate::policy) const ABBREVIATED: u8 = 6;
 }
 
 /// Whether SMPP 3.4 §5.2.6 names this numbering plan.
@@ -141,6 +194,17 @@ pub fn destination_or_short(address: &Address) -> Result<Number, CommandStatus> 
             Ok(number)
         }
         _ => Err(REFUSED),
+    }
+}
+
+/// As [`destination`], for a client whose national numbers are those of `home`.
+///
+/// # Errors
+/// As [`destination`].
+pub fn dialled_from(home: Option<Home>, address: &Address) -> Result<Number, CommandStatus> {
+    match home {
+        None => destination(address),
+        Some(home) => home.destination(address),
     }
 }
 
@@ -258,6 +322,35 @@ mod tests {
             (1, "\u{0661}\u{0662}\u{0663}4567890"),
         ] {
             assert_eq!(to(ton, octets), Err(REFUSED), "{ton} {octets}");
+        }
+    }
+
+    #[test]
+    fn national_numbers_are_read_where_the_country_is_known() {
+        let from = |code: &str, ton, octets: &str| {
+            let home = Home::parse(code).unwrap();
+            let number = home.destination(&address(ton, 1, octets.as_bytes()));
+            number.map(|number| String::from_utf8(number.digits().to_vec()).unwrap())
+        };
+        for (code, ton, octets, expected) in [
+            ("47", 2, "91234567", "4791234567"),
+            ("+47", 2, "912 34 567", "4791234567"),
+            ("46", 2, "0701234567", "46701234567"),
+            ("46", 0, "070-123 45 67", "46701234567"),
+            ("46", 0, "0046701234567", "46701234567"),
+            ("46", 0, "4791234567", "4791234567"),
+            ("46", 1, "+4791234567", "4791234567"),
+            ("39", 2, "0612345678", "390612345678"),
+            ("1", 2, "2125550123", "12125550123"),
+        ] {
+            assert_eq!(from(code, ton, octets).as_deref(), Ok(expected), "{code} {ton} {octets}");
+        }
+        for (ton, octets) in [(1, "0701234567"), (2, "00701234567"), (5, "0701234567"), (2, "07x"), (2, ""), (2, "012")]
+        {
+            assert_eq!(from("46", ton, octets), Err(REFUSED), "{ton} {octets}");
+        }
+        for wrong in ["", "0", "047", "1234", "4x", "++4"] {
+            assert_eq!(Home::parse(wrong), None, "{wrong}");
         }
     }
 

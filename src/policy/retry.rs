@@ -1,7 +1,9 @@
 //! What follows a carrier's refusal or silence, and a client's refusal of a `deliver_sm`.
 //!
-//! Knows neither queues nor validity: the caller never retries past a message's expiry, and holds the attempts.
+//! Knows neither queues nor validity: the caller never retries past a message's expiry, and holds the attempts. A
+//! carrier that means something else by a status says so in its [`Statuses`].
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use crate::message::MessageState;
@@ -72,6 +74,8 @@ enum Meaning {
     Temporary,
     /// Generic failure, or the carrier's bind is gone: tried once more.
     Doubtful,
+    /// Another carrier may take it.
+    Elsewhere,
     /// The subscriber cannot get it.
     Undeliverable,
     /// The carrier refuses this message.
@@ -129,6 +133,95 @@ impl Backoff {
     }
 }
 
+/// What to do about a status of one carrier, in place of what most carriers' practice makes of it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Remedy {
+    /// Try again a few times, with growing delays, then the next carrier.
+    Retry,
+    /// Slow the carrier down; the message keeps its place.
+    Throttle,
+    /// The next carrier of the route, at once.
+    FailOver,
+    /// The message ends.
+    Permanent,
+}
+
+/// What one carrier means by its statuses; the default is what most mean.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Statuses {
+    /// In order of the status.
+    own: Vec<(CommandStatus, Remedy)>,
+}
+
+impl Statuses {
+    /// The usual meanings but for these; of several for one status the last counts.
+    #[must_use]
+    pub fn with(list: impl IntoIterator<Item = (CommandStatus, Remedy)>) -> Self {
+        let own: BTreeMap<_, _> = list.into_iter().collect();
+        Self { own: own.into_iter().collect() }
+    }
+
+    /// Those that mean something else here.
+    #[must_use]
+    pub fn own(&self) -> &[(CommandStatus, Remedy)] {
+        &self.own
+    }
+
+    fn meaning(&self, status: CommandStatus) -> Meaning {
+        let usual = Meaning::of(status);
+        let own = self.own.iter().find(|(known, _)| *known == status);
+        match own.map(|(_, remedy)| remedy) {
+            None => usual,
+            Some(Remedy::Retry) => Meaning::Temporary,
+            Some(Remedy::Throttle) => Meaning::Busy,
+            Some(Remedy::FailOver) => Meaning::Elsewhere,
+            Some(Remedy::Permanent) if usual == Meaning::Undeliverable => usual,
+            Some(Remedy::Permanent) => Meaning::Refused,
+        }
+    }
+
+    /// As [`next`], at this carrier.
+    #[must_use]
+    pub fn next(&self, outcome: Outcome, attempts: u8, jitter: u16, on_unknown: OnUnknown) -> Next {
+        let status = match outcome {
+            Outcome::Unknown | Outcome::Status(CommandStatus::ESME_ROK) => {
+                return unanswered(attempts, jitter, on_unknown);
+            }
+            Outcome::Status(status) => status,
+        };
+        match self.meaning(status) {
+            Meaning::Busy => Next::Throttle { pause: PAUSE },
+            Meaning::QueueFull if attempts < QUEUE_FULL_RETRIES => {
+                Next::Retry { after: LONG.delay(attempts, jitter), failover: attempts >= QUEUE_FULL_PATIENCE }
+            }
+            Meaning::Temporary if attempts < TEMPORARY_RETRIES => {
+                Next::Retry { after: SHORT.delay(attempts, jitter), failover: false }
+            }
+            Meaning::Doubtful if attempts == 0 => Next::Retry { after: LONG.delay(attempts, jitter), failover: true },
+            Meaning::QueueFull | Meaning::Temporary | Meaning::Doubtful | Meaning::Elsewhere => Next::NextCarrier,
+            Meaning::Undeliverable | Meaning::Refused => {
+                let (state, error) = self.given_up(outcome);
+                Next::Final { state, error }
+            }
+        }
+    }
+
+    /// As [`given_up`], at this carrier.
+    #[must_use]
+    pub fn given_up(&self, outcome: Outcome) -> (MessageState, u16) {
+        match outcome {
+            Outcome::Unknown | Outcome::Status(CommandStatus::ESME_ROK) => (MessageState::Unknown, ERROR_UNANSWERED),
+            Outcome::Status(status) => {
+                let state = match self.meaning(status) {
+                    Meaning::Refused => MessageState::Rejected,
+                    _ => MessageState::Undeliverable,
+                };
+                (state, u16::try_from(status.0).unwrap_or(u16::MAX))
+            }
+        }
+    }
+}
+
 /// What follows a failed attempt.
 ///
 /// `attempts` counts the earlier attempts at this carrier that were to be retried: 0 when the first one failed, and
@@ -137,40 +230,13 @@ impl Backoff {
 /// means an answer that cannot be used, which is an unknown outcome.
 #[must_use]
 pub fn next(outcome: Outcome, attempts: u8, jitter: u16, on_unknown: OnUnknown) -> Next {
-    let status = match outcome {
-        Outcome::Unknown | Outcome::Status(CommandStatus::ESME_ROK) => return unanswered(attempts, jitter, on_unknown),
-        Outcome::Status(status) => status,
-    };
-    match Meaning::of(status) {
-        Meaning::Busy => Next::Throttle { pause: PAUSE },
-        Meaning::QueueFull if attempts < QUEUE_FULL_RETRIES => {
-            Next::Retry { after: LONG.delay(attempts, jitter), failover: attempts >= QUEUE_FULL_PATIENCE }
-        }
-        Meaning::Temporary if attempts < TEMPORARY_RETRIES => {
-            Next::Retry { after: SHORT.delay(attempts, jitter), failover: false }
-        }
-        Meaning::Doubtful if attempts == 0 => Next::Retry { after: LONG.delay(attempts, jitter), failover: true },
-        Meaning::QueueFull | Meaning::Temporary | Meaning::Doubtful => Next::NextCarrier,
-        Meaning::Undeliverable | Meaning::Refused => {
-            let (state, error) = given_up(outcome);
-            Next::Final { state, error }
-        }
-    }
+    Statuses::default().next(outcome, attempts, jitter, on_unknown)
 }
 
 /// How a message ends whose last attempt ended so and that no carrier is left for.
 #[must_use]
 pub fn given_up(outcome: Outcome) -> (MessageState, u16) {
-    match outcome {
-        Outcome::Unknown | Outcome::Status(CommandStatus::ESME_ROK) => (MessageState::Unknown, ERROR_UNANSWERED),
-        Outcome::Status(status) => {
-            let state = match Meaning::of(status) {
-                Meaning::Refused => MessageState::Rejected,
-                _ => MessageState::Undeliverable,
-            };
-            (state, u16::try_from(status.0).unwrap_or(u16::MAX))
-        }
-    }
+    Statuses::default().given_up(outcome)
 }
 
 fn unanswered(attempts: u8, jitter: u16, on_unknown: OnUnknown) -> Next {
@@ -262,6 +328,29 @@ mod tests {
             let error = u16::try_from(status).unwrap_or(u16::MAX);
             assert_eq!(after(status, 0), Next::Final { state, error }, "{status:#x}");
         }
+    }
+
+    #[test]
+    fn a_carrier_may_mean_something_else_by_a_status() {
+        let statuses = Statuses::with([
+            (CommandStatus(0x0B), Remedy::Retry),
+            (CommandStatus(0x45), Remedy::Throttle),
+            (CommandStatus(0x4FF), Remedy::FailOver),
+            (CommandStatus(0x14), Remedy::Retry),
+            (CommandStatus(0x14), Remedy::Permanent),
+            (CommandStatus(0x65), Remedy::Permanent),
+        ]);
+        let at =
+            |status, attempts| statuses.next(Outcome::Status(CommandStatus(status)), attempts, 0, OnUnknown::Resend);
+        assert_eq!((at(0x0B, 0), at(0x0B, 5)), (retry(5, false), Next::NextCarrier));
+        assert_eq!(at(0x45, 9), Next::Throttle { pause: PAUSE });
+        assert_eq!(at(0x4FF, 0), Next::NextCarrier);
+        assert_eq!(at(0x14, 0), Next::Final { state: MessageState::Rejected, error: 0x14 });
+        assert_eq!(at(0x65, 0), Next::Final { state: MessageState::Undeliverable, error: 0x65 });
+        assert_eq!(at(0x58, 0), after(0x58, 0), "the others mean what they always do");
+        let given_up = |status| statuses.given_up(Outcome::Status(CommandStatus(status)));
+        assert_eq!(given_up(0x4FF), (MessageState::Undeliverable, 0x4FF));
+        assert_eq!(statuses.own().len(), 5);
     }
 
     #[test]

@@ -141,6 +141,7 @@ mod tests {
             country: None,
             transfer_basis: basis,
             effective_from: Some(Unix(1000)),
+            habits: crate::policy::Habits::default(),
         }
     }
 

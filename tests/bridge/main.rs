@@ -2,6 +2,7 @@
 
 mod cancel;
 mod data;
+mod habits;
 mod lanes;
 mod multi;
 mod notice;

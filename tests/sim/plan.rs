@@ -6,8 +6,8 @@ use std::time::Duration;
 use smppgate::bridge::Room;
 use smppgate::clock::Unix;
 use smppgate::policy::{
-    Account, AllowFrom, Carrier, Country, Credentials, Decoy, Destinations, InboundRule, Inbounds, OnUnknown, OverRate,
-    Password, Policy, Prefixes, Rate, Retention, Route, Routes, Target, Transfers, Validity,
+    Account, AllowFrom, Carrier, Country, Credentials, Decoy, Destinations, Habits, InboundRule, Inbounds, OnUnknown,
+    OverRate, Password, Policy, Prefixes, Rate, Retention, Route, Routes, Target, Transfers, Validity,
 };
 use smppgate::session::{BindMode, Settings};
 
@@ -482,6 +482,7 @@ impl ClientPlan {
             rate: self.rate.map(Rate::per_second),
             countries: None,
             transfers: Transfers { bases: None, objections: self.objects_to.clone() },
+            home: None,
         }
     }
 }
@@ -498,6 +499,7 @@ impl CarrierPlan {
             country: None,
             transfer_basis: None,
             effective_from: self.effective_from,
+            habits: Habits::default(),
         }
     }
 }
