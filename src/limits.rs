@@ -33,15 +33,6 @@ pub const PART_PATIENCE_US: u64 = 60_000_000;
 /// Messages a lane hands out before the next lane has its turn.
 pub const LANE_QUANTUM: u32 = 16;
 
-/// Consecutive requests without any answer after which a carrier is left alone.
-pub const SILENCE_MAX: u32 = 10;
-
-/// Microseconds without an answer that such silence lasts at least.
-pub const SILENCE_US: u64 = 3_000_000;
-
-/// Microseconds a silent carrier is left alone.
-pub const SUSPENDED_US: u64 = 30_000_000;
-
 /// Requests about earlier messages that may wait for a block, for the archive or for their turn to look through the book.
 pub const RECALLS_OPEN: usize = 64;
 

@@ -4,9 +4,9 @@
 
 use smppgate::pdu::{Address, CommandStatus};
 use smppgate::policy::{
-    Account, AllowFrom, Carrier, Country, Credentials, Decoy, Destinations, Explanation, Habits, Inbounds, NoPlan,
-    NoTransfer, OnUnknown, OverRate, Password, Plan, Policy, Prefixes, Rate, Retention, Route, Routes, TransferBasis,
-    Transfers, Validity,
+    Account, AllowFrom, BreakerRules, Carrier, Country, Credentials, Decoy, Destinations, Explanation, Habits,
+    Inbounds, NoPlan, NoTransfer, OnUnknown, OverRate, Password, Plan, Policy, Prefixes, Rate, Retention, Route,
+    Routes, TransferBasis, Transfers, Validity,
 };
 
 /// argon2id of "hashed" at the least cost there is; real ones cost a thousand times that.
@@ -37,6 +37,7 @@ fn carrier(name: &str) -> Carrier {
         window: 200,
         rate: Some(Rate::per_second(10_000)),
         on_unknown: OnUnknown::Fail,
+        breaker: BreakerRules::default(),
         legal_entity: None,
         country: Some(country("NO")),
         transfer_basis: Some(TransferBasis::Eea),

@@ -88,7 +88,11 @@ fn carriers(html: &mut String, rows: &[CarrierRow]) {
             bound if bound < row.links => "",
             _ => "good",
         };
-        let state = if row.suspended { "silent, left alone for a while" } else { &row.state };
+        let state = match row.breaker {
+            "open" => "fails, left alone for a while",
+            "half_open" => "failed, tried with single messages",
+            _ => &row.state,
+        };
         vec![
             cell(&row.name),
             format!("<td class=\"{class}\">{} / {}</td>", row.links_bound, row.links),

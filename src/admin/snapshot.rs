@@ -85,8 +85,12 @@ pub struct CarrierRow {
     pub links: u64,
     /// In a few words how the last try ended, such as "refused: ESME_RINVPASWD"; may be empty.
     pub state: String,
-    /// Whether it answers nothing and is left alone for a while.
+    /// Whether it fails and is left alone but for probes: its breaker is not closed.
     pub suspended: bool,
+    /// Where its breaker stands: "closed", "open" or "half_open"; empty where nobody said.
+    pub breaker: &'static str,
+    /// How often it was left alone, a probe that failed included.
+    pub breaker_opened: u64,
     /// Requests sent and not yet answered.
     pub window_used: u64,
     /// Most such requests on the links that are bound.

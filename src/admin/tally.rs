@@ -3,7 +3,7 @@
 use super::snapshot::{AccountRow, CarrierRow, Count, CountryRow, LinkRow, Snapshot, States};
 use crate::bridge::{AccountTally, CarrierTally, CountryTally, InboundRefusal, Refusal, Tally};
 use crate::net;
-use crate::policy::{Policy, Rate};
+use crate::policy::{BreakerState, Policy, Rate};
 
 impl Snapshot {
     /// What the bridge counted, in the words of the pages. Times, links, delays and what the store knows are left at
@@ -73,7 +73,9 @@ fn carrier(name: &str, own: &CarrierTally, policy: &Policy) -> CarrierRow {
         links_bound: u64::from(own.links),
         links: rules.map_or(0, |rules| u64::from(rules.links)),
         state: String::new(),
-        suspended: own.suspended,
+        suspended: own.breaker != BreakerState::Closed,
+        breaker: own.breaker.as_str(),
+        breaker_opened: own.breaker_opened,
         window_used: own.window_used,
         window: own.window,
         rate: limit(rules.and_then(|rules| rules.rate)),

@@ -8,6 +8,7 @@ use crate::clock::Now;
 use crate::limits;
 use crate::message::{CarrierId, MessageState};
 use crate::pdu::{CommandStatus, SmResp};
+use crate::policy::breaker;
 use crate::policy::retry::{self, Next, Outcome};
 use crate::session::Event;
 use crate::store::Write;
@@ -21,7 +22,7 @@ impl Bridge {
     /// A response to a message lent to this carrier's link.
     pub(super) fn answered(&mut self, link: u16, token: u64, status: CommandStatus, body: &[u8], now: Now) {
         let Some((slot, carrier)) = self.reclaim(link, token) else { return };
-        self.heard_from(carrier.0);
+        self.learn(slot, carrier.0, breaker::is_failure(Outcome::Status(status)), now);
         if status != CommandStatus::ESME_ROK {
             self.not_accepted(slot, carrier, Outcome::Status(status), now);
             return;
@@ -50,7 +51,7 @@ impl Bridge {
     /// No answer in time.
     pub(super) fn unanswered(&mut self, link: u16, carrier: u16, token: u64, now: Now) {
         if let Some((slot, _)) = self.reclaim(link, token) {
-            self.silent(carrier, now);
+            self.learn(slot, carrier, true, now);
             self.unknown_outcome(slot, carrier, now);
         }
     }
@@ -83,6 +84,7 @@ impl Bridge {
             match self.links[link].side {
                 Side::Carrier { .. } => {
                     if let Some((slot, carrier)) = self.reclaim(link, token) {
+                        self.forget_probe(slot, carrier.0);
                         self.write_known(slot, carrier);
                         self.requeue_front(slot, now);
                     }

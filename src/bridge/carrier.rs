@@ -14,7 +14,7 @@ use crate::clock::{Mono, Now, Unix};
 use crate::limits;
 use crate::message::{CarrierId, LinkId};
 use crate::pdu::{Sm, Time};
-use crate::policy::{Cell, Habits, OnUnknown, Pace, Policy, Rate, Verdict};
+use crate::policy::{Breaker, BreakerRules, BreakerState, Cell, Habits, OnUnknown, Pace, Policy, Rate, Verdict};
 use crate::session::{BindMode, Request};
 use crate::store::{Enrolled, Write};
 
@@ -37,12 +37,11 @@ pub(super) struct CarrierState {
     next_link: usize,
     /// Lanes that have messages for it, in turn.
     pub(super) ready: VecDeque<u16>,
-    wake: Option<Mono>,
-    /// Requests in a row that got no answer at all.
-    silence: u32,
-    /// When the first request after the last answer was handed out.
-    unheard_since: Option<Mono>,
-    suspended_until: Option<Mono>,
+    pub(super) wake: Option<Mono>,
+    pub(super) breaker: Breaker,
+    pub(super) breaker_rules: BreakerRules,
+    /// Slots of the messages that are out to try whether it works again.
+    pub(super) probes: Vec<u32>,
     /// Before this it gets no message: a new recipient of data is announced first (GDPR Art. 28(2)).
     effective_from: Option<Unix>,
     /// When to look at that again.
@@ -51,7 +50,7 @@ pub(super) struct CarrierState {
 }
 
 /// How a lane's turn ended.
-enum Turn {
+pub(super) enum Turn {
     Empty,
     Quantum,
     CountryRate(Mono),
@@ -71,6 +70,7 @@ pub(super) fn states(policy: &Policy, enrolled: &Enrolled) -> Vec<CarrierState> 
         state.on_unknown = carrier.on_unknown;
         state.habits = carrier.habits.clone();
         state.rewrites = carrier.habits.changes_addresses();
+        state.breaker_rules = carrier.breaker;
         state.effective_from = carrier.effective_from;
     }
     states
@@ -91,9 +91,9 @@ impl CarrierState {
             next_link: 0,
             ready: VecDeque::new(),
             wake: None,
-            silence: 0,
-            unheard_since: None,
-            suspended_until: None,
+            breaker: Breaker::default(),
+            breaker_rules: BreakerRules::default(),
+            probes: Vec::new(),
             effective_from: None,
             effective_wake: None,
             tally: CarrierTally::default(),
@@ -102,12 +102,18 @@ impl CarrierState {
 
     /// Whether messages may be sent to it: a transmitting link is bound and it is not being left alone.
     pub(super) fn is_available(&self) -> bool {
-        !self.links.is_empty() && self.suspended_until.is_none() && self.effective_from.is_none()
+        self.breaker.is_closed() && self.is_reachable()
+    }
+
+    /// Whether a message could be sent to it: a transmitting link is bound and its first day has begun.
+    pub(super) fn is_reachable(&self) -> bool {
+        !self.links.is_empty() && self.effective_from.is_none()
     }
 
     pub(super) fn wake(&self) -> Option<Mono> {
-        let wake = if self.ready.is_empty() { None } else { self.wake };
-        [wake, self.suspended_until, self.effective_wake].into_iter().flatten().min()
+        let waits = !self.ready.is_empty() || self.breaker.state() == BreakerState::HalfOpen;
+        let wake = if waits { self.wake } else { None };
+        [wake, self.breaker.deadline(), self.effective_wake].into_iter().flatten().min()
     }
 
     pub(super) fn tally(&self, number: u16, links: &Links, lanes: &Lanes) -> (String, CarrierTally) {
@@ -118,7 +124,7 @@ impl CarrierState {
             tally.window_used += u64::from(link.lent.len);
         }
         tally.backlog = lanes.backlog(number);
-        tally.suspended = self.suspended_until.is_some();
+        tally.breaker = self.breaker.state();
         (self.name.clone(), tally)
     }
 
@@ -171,6 +177,7 @@ impl Bridge {
 
     /// A carrier's link is gone: what was lent to it has an unknown outcome.
     pub(super) fn carrier_closed(&mut self, index: u16, carrier: u16, now: Now) {
+        self.lost(index, carrier, now);
         // Backward, for each goes to the front of its lane: so their order is kept.
         loop {
             let slot = self.links[index].lent.last();
@@ -186,33 +193,11 @@ impl Bridge {
         self.lanes.reroute(&mut self.carriers);
     }
 
-    /// Any answer shows that the carrier is alive.
-    pub(super) fn heard_from(&mut self, carrier: u16) {
-        let state = &mut self.carriers[carrier as usize];
-        (state.silence, state.unheard_since) = (0, None);
-    }
-
-    /// A request got no answer in time. After many in a row the carrier is left alone for a while, so that its
-    /// messages can take the next carrier of their route.
-    pub(super) fn silent(&mut self, carrier: u16, now: Now) {
-        let state = &mut self.carriers[carrier as usize];
-        state.silence += 1;
-        // A link that breaks leaves many requests unanswered at once; that is no silence.
-        let unheard_us = state.unheard_since.map_or(0, |since| now.mono.since_us(since));
-        if state.silence >= limits::SILENCE_MAX && unheard_us >= limits::SILENCE_US && state.suspended_until.is_none() {
-            state.suspended_until = Some(Mono(now.mono.0 + limits::SUSPENDED_US));
-            self.lanes.reroute(&mut self.carriers);
-        }
-    }
-
     /// Hands waiting messages to every carrier that has credit and rate for them.
     pub(super) fn hand_out(&mut self, now: Now, out: &mut Outbox) {
         let mut returned = false;
         for carrier in &mut self.carriers {
-            if carrier.suspended_until.is_some_and(|until| until <= now.mono) {
-                carrier.suspended_until = None;
-                returned = true;
-            }
+            carrier.breaker.turn(now.mono);
             returned |= carrier.becomes_effective(now);
         }
         if returned {
@@ -221,6 +206,12 @@ impl Bridge {
         self.lanes.wake_sleepers(&mut self.carriers, now.mono);
         if self.stopping {
             return;
+        }
+        // Probes first: another carrier of their route would take the messages.
+        for carrier in 0..self.carriers.len() as u16 {
+            if !self.carriers[carrier as usize].breaker.is_closed() {
+                self.probe(carrier, now, out);
+            }
         }
         for carrier in 0..self.carriers.len() as u16 {
             if !self.carriers[carrier as usize].ready.is_empty() {
@@ -257,41 +248,49 @@ impl Bridge {
 
     fn serve_lane(&mut self, carrier: u16, lane: u16, now: Now, out: &mut Outbox) -> Turn {
         for _ in 0..limits::LANE_QUANTUM {
-            let slot = self.lanes.head(lane);
-            if slot == NONE {
-                return Turn::Empty;
+            if let Err(end) = self.hand_next(carrier, lane, now, out) {
+                return end;
             }
-            let position = self.book.slots[slot].position;
-            if !self.pages.is_at_hand(position) {
-                self.ask(position.block, now, out);
-                return Turn::NeedsBlock;
-            }
-            let state = &mut self.carriers[carrier as usize];
-            let Some(link) = state.pick_link(&self.links) else { return Turn::NoCredit };
-            if let Verdict::Wait(at) = state.pace.allowed(now.mono) {
-                return Turn::CarrierRate(at);
-            }
-            if let Some(rate) = state.rate
-                && state.cell.ready_at(rate, now.mono) > now.mono
-            {
-                return Turn::CarrierRate(state.cell.ready_at(rate, now.mono));
-            }
-            let destination = self.lanes.destination_mut(lane);
-            if let Some(rate) = destination.rate
-                && let Verdict::Wait(at) = destination.handed.take(rate, 1, now.mono)
-            {
-                return Turn::CountryRate(at);
-            }
-            let state = &mut self.carriers[carrier as usize];
-            if let Some(rate) = state.rate {
-                // Just found ready, so this passes; it takes the token.
-                let _ = state.cell.take(rate, 1, now.mono);
-            }
-            state.pace.sent(now.mono);
-            state.unheard_since.get_or_insert(now.mono);
-            self.hand(slot, link, carrier, out);
         }
         Turn::Quantum
+    }
+
+    /// Hands the next message of the lane to the carrier, or says why not. Its slot.
+    pub(super) fn hand_next(&mut self, carrier: u16, lane: u16, now: Now, out: &mut Outbox) -> Result<u32, Turn> {
+        let slot = self.lanes.head(lane);
+        if slot == NONE {
+            return Err(Turn::Empty);
+        }
+        let position = self.book.slots[slot].position;
+        if !self.pages.is_at_hand(position) {
+            self.ask(position.block, now, out);
+            return Err(Turn::NeedsBlock);
+        }
+        let state = &mut self.carriers[carrier as usize];
+        let Some(link) = state.pick_link(&self.links) else { return Err(Turn::NoCredit) };
+        if let Verdict::Wait(at) = state.pace.allowed(now.mono) {
+            return Err(Turn::CarrierRate(at));
+        }
+        if let Some(rate) = state.rate
+            && state.cell.ready_at(rate, now.mono) > now.mono
+        {
+            return Err(Turn::CarrierRate(state.cell.ready_at(rate, now.mono)));
+        }
+        let destination = self.lanes.destination_mut(lane);
+        if let Some(rate) = destination.rate
+            && let Verdict::Wait(at) = destination.handed.take(rate, 1, now.mono)
+        {
+            return Err(Turn::CountryRate(at));
+        }
+        let state = &mut self.carriers[carrier as usize];
+        if let Some(rate) = state.rate {
+            // Just found ready, so this passes; it takes the token.
+            let _ = state.cell.take(rate, 1, now.mono);
+        }
+        state.pace.sent(now.mono);
+        state.breaker.sent(now.mono);
+        self.hand(slot, link, carrier, out);
+        Ok(slot)
     }
 
     /// Lends one message to a link. Its accept record is at hand.

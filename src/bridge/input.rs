@@ -35,6 +35,11 @@ pub enum Input {
         /// Directions of the bind.
         mode: BindMode,
     },
+    /// A carrier refused our bind. One that is lost does no harm.
+    CarrierRefused {
+        /// Which.
+        carrier: CarrierId,
+    },
     /// Everything one read of one link brought, in order.
     Batch {
         /// The link.

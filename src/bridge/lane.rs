@@ -237,6 +237,17 @@ impl Lanes {
         self.lanes[lane as usize].current == Some(carrier)
     }
 
+    /// How many lanes there are.
+    pub(super) fn count(&self) -> u16 {
+        self.lanes.len() as u16
+    }
+
+    /// Whether the lane has messages that this carrier may get, were it there.
+    pub(super) fn may_lead_to(&self, lane: u16, carrier: u16) -> bool {
+        let entry = &self.lanes[lane as usize];
+        entry.len > 0 && self.way(lane).carriers.iter().skip(entry.from as usize).any(|other| *other == carrier)
+    }
+
     pub(super) fn push_back(&mut self, slots: &mut Slots, carriers: &mut [CarrierState], lane: u16, slot: u32) {
         slots[slot].lane = lane;
         let entry = &mut self.lanes[lane as usize];

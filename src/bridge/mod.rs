@@ -4,9 +4,9 @@
 //! should happen in the [`Outbox`]. Nothing here does I/O, reads a clock, spawns, locks or blocks: the whole core runs in
 //! virtual time under a seed.
 //!
-//! One file a duty: `submit` accepts or refuses, `multi` does so for many recipients, `carrier` hands out, `answer`
-//! takes carriers' answers, `receipt` finds the message of a receipt, `notice` passes on what comes before it,
-//! `inbound` takes messages from handsets, `account` brings them and receipts to clients, `recall` takes requests about
+//! One file a duty: `submit` accepts or refuses, `multi` does so for many recipients, `carrier` hands out, `breaker` tries
+//! carriers that were left alone, `answer` takes carriers' answers, `receipt` finds the message of a receipt, `notice` passes
+//! on what comes before it, `inbound` takes messages from handsets, `account` brings them and receipts to clients, `recall` takes requests about
 //! earlier messages (`manage` cancels and replaces, `seek` looks for them by address, `lookup` in the archive), `due`
 //! says when to look again, `seal` moves what is settled into the archive, `recover` rebuilds everything from the
 //! journal.
@@ -14,6 +14,7 @@
 mod account;
 mod answer;
 mod book;
+mod breaker;
 mod carrier;
 mod due;
 mod inbound;
@@ -153,6 +154,7 @@ impl Bridge {
                 self.bind(link, &bind, out);
             }
             Input::CarrierBound { link, carrier, mode } => self.carrier_bound(link, carrier, mode, out),
+            Input::CarrierRefused { carrier } => self.bind_refused(carrier, now),
             Input::Closed { link } => self.closed(link, now),
             Input::Read { number, block } => self.read(number, block, now, out),
             Input::Archived { ticket, record } => self.archived(ticket, record.as_deref(), out),
@@ -361,8 +363,9 @@ impl Bridge {
             }
             Stage::Scheduled => self.waiting -= 1,
             Stage::Handed => {
-                let link = slot.link;
+                let (link, carrier) = (slot.link, slot.carrier);
                 self.links.give_back(&mut self.book.slots, link, index);
+                self.forget_probe(index, carrier.0);
             }
             Stage::Delivering => {
                 let link = slot.link;

@@ -1,7 +1,7 @@
 //! What happened, counted in plain numbers. Nothing here is personal data; the rim turns it into metrics.
 
 use super::refusal::{InboundRefusal, Refusal};
-use crate::policy::Country;
+use crate::policy::{BreakerState, Country};
 
 /// Per account.
 #[derive(Clone, Debug, Default)]
@@ -87,8 +87,10 @@ pub struct CarrierTally {
     pub window: u64,
     /// Messages waiting in lanes that lead to this carrier now, or that would prefer it while none of their carriers is there.
     pub backlog: u64,
-    /// Whether it answers nothing and is left alone for a while.
-    pub suspended: bool,
+    /// Where its breaker stands.
+    pub breaker: BreakerState,
+    /// How often it was left alone, a probe that failed included.
+    pub breaker_opened: u64,
 }
 
 /// Per destination country.

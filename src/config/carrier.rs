@@ -8,7 +8,7 @@ use super::compile::{Desk, count};
 use super::cursor::At;
 use super::raw::RawCarrier;
 use super::{CarrierBind, CarrierConfig, Listen, Secret, SessionTimers, habit, tls};
-use crate::policy::{CARRIER_WINDOW, Carrier, OnUnknown, Rate, TransferBasis};
+use crate::policy::{BreakerRules, CARRIER_WINDOW, Carrier, OnUnknown, Rate, TransferBasis};
 
 /// Octets of a `system_type` without its final NUL. SMPP 3.4 §5.2.3.
 const SYSTEM_TYPE_MAX: usize = 12;
@@ -70,6 +70,7 @@ fn rules(desk: &Desk<'_>, raw: &RawCarrier) -> Carrier {
             .as_ref()
             .and_then(|word| desk.word(&raw.place.key("on_unknown"), word, &on_unknown))
             .unwrap_or_default(),
+        breaker: breaker(desk, raw),
         legal_entity: raw.legal_entity.as_ref().map(|name| name.value.clone()),
         country: raw.country.as_ref().and_then(|code| desk.country(&raw.place.key("country"), code)),
         transfer_basis: raw
@@ -78,6 +79,23 @@ fn rules(desk: &Desk<'_>, raw: &RawCarrier) -> Carrier {
             .and_then(|word| desk.word(&raw.place.key("transfer_basis"), word, &bases)),
         effective_from: raw.effective_from.map(|date| date.value),
         habits: habit::habits(desk, &raw.place, &raw.habits),
+    }
+}
+
+fn breaker(desk: &Desk<'_>, raw: &RawCarrier) -> BreakerRules {
+    let (own, default) = (&raw.breaker, BreakerRules::default());
+    let pause = own.pause.map_or(default.pause, |pause| pause.value);
+    let pause_max = own.pause_max.map_or(default.pause_max, |pause| pause.value);
+    if let Some(at) = own.pause_max.or(own.pause).filter(|_| pause > pause_max) {
+        let expected = format!("at least breaker_pause, {}", humantime::format_duration(pause));
+        desk.ledger.mistake(at.at, &raw.place.key("breaker_pause_max"), "is shorter than the first pause", expected);
+    }
+    BreakerRules {
+        failures: own.failures.map_or(default.failures, count),
+        percent: own.percent.map_or(default.percent, count),
+        pause,
+        pause_max,
+        probes: own.probes.map_or(default.probes, count),
     }
 }
 

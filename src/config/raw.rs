@@ -19,6 +19,7 @@ const YEARS_10: Duration = Duration::from_secs(3650 * 24 * 3600);
 
 const TIMEOUT: Span = Span { least: MOMENT, most: HOUR, zero: None };
 const INTERVAL: Span = Span { least: MOMENT, most: DAY, zero: Some("never") };
+const PAUSE: Span = Span { least: Duration::from_secs(1), most: DAY, zero: None };
 /// Kept by the day, in files of a day.
 const KEPT_DAYS: Span = Span { least: DAY, most: YEARS_10, zero: None };
 const KEPT: Span = Span { least: Duration::from_secs(1), most: YEARS_10, zero: None };
@@ -144,6 +145,7 @@ pub(super) struct RawCarrier {
     pub(super) window: Option<At<u64>>,
     pub(super) rate: Option<At<u64>>,
     pub(super) on_unknown: Option<At<String>>,
+    pub(super) breaker: RawBreaker,
     pub(super) enquire_link: Option<At<Duration>>,
     pub(super) tls: Option<At<bool>>,
     pub(super) ca: Option<At<String>>,
@@ -153,6 +155,16 @@ pub(super) struct RawCarrier {
     pub(super) transfer_basis: Option<At<String>>,
     pub(super) effective_from: Option<At<Unix>>,
     pub(super) habits: RawHabits,
+}
+
+/// The keys of a carrier that begin with `breaker_`.
+#[derive(Debug)]
+pub(super) struct RawBreaker {
+    pub(super) failures: Option<At<u64>>,
+    pub(super) percent: Option<At<u64>>,
+    pub(super) pause: Option<At<Duration>>,
+    pub(super) pause_max: Option<At<Duration>>,
+    pub(super) probes: Option<At<u64>>,
 }
 
 #[derive(Debug)]
@@ -340,6 +352,7 @@ impl RawCarrier {
             window: table.number("window", 1, 10_000),
             rate: table.number("rate", 1, 1_000_000),
             on_unknown: table.text("on_unknown"),
+            breaker: RawBreaker::read(&table),
             enquire_link: table.duration("enquire_link", &INTERVAL),
             tls: table.flag("tls"),
             ca: table.text("ca"),
@@ -353,6 +366,18 @@ impl RawCarrier {
         table.require("password", "the password the carrier gave us");
         table.finish();
         raw
+    }
+}
+
+impl RawBreaker {
+    fn read(table: &Cursor<'_>) -> Self {
+        Self {
+            failures: table.number("breaker_failures", 0, 100_000),
+            percent: table.number("breaker_percent", 0, 100),
+            pause: table.duration("breaker_pause", &PAUSE),
+            pause_max: table.duration("breaker_pause_max", &PAUSE),
+            probes: table.number("breaker_probes", 1, 100),
+        }
     }
 }
 

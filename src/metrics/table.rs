@@ -3,6 +3,7 @@
 use super::{Kind, Metric, Samples};
 use crate::admin::{Count, States};
 use crate::message::MessageState;
+use crate::policy::BreakerState;
 
 /// Every metric, in the order in which they are shown.
 pub const TABLE: &[Metric] = &[
@@ -218,9 +219,33 @@ pub const TABLE: &[Metric] = &[
         kind: Kind::Gauge,
         labels: &["carrier"],
         unit: "0 or 1",
-        help: "Whether a carrier answers nothing and is left alone for a while.",
+        help: "Whether a carrier fails and is left alone but for probes.",
         read: |view, samples| {
             view.snapshot.carriers.iter().for_each(|row| samples.count(&[&row.name], u64::from(row.suspended)))
+        },
+    },
+    Metric {
+        name: "smppgate_carrier_breaker",
+        kind: Kind::Gauge,
+        labels: &["carrier", "state"],
+        unit: "0 or 1",
+        help: "1 for the state of a carrier's breaker: closed (used), open (left alone), half_open (tried).",
+        read: |view, samples| {
+            for row in &view.snapshot.carriers {
+                for state in BreakerState::ALL.map(BreakerState::as_str) {
+                    samples.count(&[&row.name, state], u64::from(row.breaker == state));
+                }
+            }
+        },
+    },
+    Metric {
+        name: "smppgate_carrier_breaker_opened_total",
+        kind: Kind::Counter,
+        labels: &["carrier"],
+        unit: "times",
+        help: "How often a carrier was left alone because it failed, failed probes included.",
+        read: |view, samples| {
+            view.snapshot.carriers.iter().for_each(|row| samples.count(&[&row.name], row.breaker_opened))
         },
     },
     Metric {

@@ -197,7 +197,10 @@ fn settle(dial: &Dial, rim: &Rim, ended: Ended) -> Option<CommandStatus> {
     };
     match refused {
         _ if bound => rim.tally().bind(Role::Esme, "ok"),
-        Some(status) => rim.tally().bind_status(Role::Esme, status),
+        Some(status) => {
+            rim.tally().bind_status(Role::Esme, status);
+            rim.hint(Input::CarrierRefused { carrier: dial.carrier });
+        }
         None => rim.tally().bind(Role::Esme, "unanswered"),
     }
     if ended.reason == CloseReason::Ordered || bound && ended.reason.is_orderly() {

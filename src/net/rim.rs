@@ -4,10 +4,11 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-use super::inbox::Inbox;
+use super::inbox::{Inbox, Mail};
 use super::link::Surroundings;
 use super::stop::StopWatch;
 use super::tally::Tally;
+use crate::bridge::Input;
 use crate::clock::Clock;
 use crate::message::LinkId;
 
@@ -42,6 +43,11 @@ impl Rim {
     /// A number that no link had.
     pub(super) fn number(&self) -> LinkId {
         LinkId(self.last.fetch_add(1, Ordering::Relaxed) + 1)
+    }
+
+    /// Tells the bridge something that it can do without: a full inbox loses it.
+    pub(super) fn hint(&self, input: Input) {
+        let _full = self.inbox.try_send(Mail::Input(input));
     }
 
     pub(super) fn surround(&self, link: LinkId, write_timeout: Duration, stop: StopWatch) -> Surroundings {

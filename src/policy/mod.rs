@@ -2,9 +2,10 @@
 //! long things are kept.
 //!
 //! [`Policy`] is the compiled bundle that the configuration makes. Nothing here keeps state across messages except the
-//! small values handed back to the caller ([`Cell`], [`Pace`], [`Damping`]).
+//! small values handed back to the caller ([`Cell`], [`Pace`], [`Breaker`], [`Damping`]).
 
 pub mod auth;
+pub mod breaker;
 pub mod country;
 pub mod damping;
 pub mod explain;
@@ -21,6 +22,7 @@ pub mod transfer;
 pub mod validity;
 
 pub use auth::{AllowFrom, Credentials, Decoy, Password, PasswordHash};
+pub use breaker::{Breaker, BreakerRules, BreakerState};
 pub use country::{Country, Prefixes};
 pub use damping::{Attempt, Damping};
 pub use explain::{Explanation, NoPlan, Plan, Way};
@@ -103,6 +105,8 @@ pub struct Carrier {
     pub rate: Option<Rate>,
     /// What happens to messages it never answers.
     pub on_unknown: OnUnknown,
+    /// When it is left alone, and for how long.
+    pub breaker: BreakerRules,
     /// The company that gets the data.
     pub legal_entity: Option<String>,
     /// The country whose law it is under.

@@ -101,7 +101,7 @@ impl Meaning {
 }
 
 /// `ESME_RSERTYPUNAVAIL` of SMPP 5.0: the one temporary status among its additions.
-const SERVICE_UNAVAILABLE: CommandStatus = CommandStatus(0x102);
+pub(super) const SERVICE_UNAVAILABLE: CommandStatus = CommandStatus(0x102);
 
 const PAUSE: Duration = Duration::from_secs(1);
 const SHORT: Backoff = Backoff { first: Duration::from_secs(5), cap: Duration::from_secs(5 * 60) };

@@ -128,7 +128,7 @@ impl Policy {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::policy::OnUnknown;
+    use crate::policy::{BreakerRules, OnUnknown};
 
     fn carrier(basis: Option<TransferBasis>) -> Carrier {
         Carrier {
@@ -137,6 +137,7 @@ mod tests {
             window: 1,
             rate: None,
             on_unknown: OnUnknown::Resend,
+            breaker: BreakerRules::default(),
             legal_entity: None,
             country: None,
             transfer_basis: basis,

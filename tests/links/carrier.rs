@@ -65,10 +65,12 @@ impl Carrier {
         (peer, header.sequence)
     }
 
-    async fn refused(&mut self, status: CommandStatus) {
+    async fn refused(&mut self, desk: &mut Desk, status: CommandStatus) {
         let (mut peer, sequence) = self.called().await;
         peer.send(&pdu(RESP, status, sequence, &[])).await;
         peer.expect_end().await;
+        let told = desk.letter().await;
+        assert!(matches!(told, Mail::Input(Input::CarrierRefused { carrier: FJORD })), "{told:?}");
     }
 
     /// How long until the next connection, which is bound.
@@ -135,13 +137,13 @@ async fn a_refused_bind_waits_long() {
     let mut desk = Desk::new();
     for (status, least) in [(0x0D, 30), (0x0E, 30), (0x0F, 30), (0x05, 5), (0x08, 0)] {
         let mut carrier = carrier(&desk);
-        carrier.refused(CommandStatus(status)).await;
+        carrier.refused(&mut desk, CommandStatus(status)).await;
         let (_peer, _known, waited) = carrier.bound_again(&mut desk).await;
         assert!((least..=least + 13).contains(&waited.as_secs()), "{waited:?} after {status:#x}");
         carrier.task.abort();
     }
     let mut carrier = carrier(&desk);
-    carrier.refused(CommandStatus::ESME_RINVPASWD).await;
+    carrier.refused(&mut desk, CommandStatus::ESME_RINVPASWD).await;
     let shown = Standing::Lost(CloseReason::BindRejected(CommandStatus::ESME_RINVPASWD));
     timeout(FOREVER, async {
         while carrier.dial.standing() != shown {

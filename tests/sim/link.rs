@@ -123,6 +123,9 @@ impl Link {
         self.session.close(reason);
         self.session.finish(&mut self.events);
         inbox.extend(self.mail.drain(..));
+        if let (CloseReason::BindRejected(_), Side::Carrier { carrier, .. }) = (reason, self.side) {
+            inbox.push_back(Input::CarrierRefused { carrier: CarrierId(carrier as u16) });
+        }
         if self.introduced {
             self.post(Bytes::new(), ledger);
             inbox.extend(self.mail.drain(..));

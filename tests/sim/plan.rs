@@ -6,8 +6,9 @@ use std::time::Duration;
 use smppgate::bridge::Room;
 use smppgate::clock::Unix;
 use smppgate::policy::{
-    Account, AllowFrom, Carrier, Country, Credentials, Decoy, Destinations, Habits, InboundRule, Inbounds, OnUnknown,
-    OverRate, Password, Policy, Prefixes, Rate, Retention, Route, Routes, Target, Transfers, Validity,
+    Account, AllowFrom, BreakerRules, Carrier, Country, Credentials, Decoy, Destinations, Habits, InboundRule,
+    Inbounds, OnUnknown, OverRate, Password, Policy, Prefixes, Rate, Retention, Route, Routes, Target, Transfers,
+    Validity,
 };
 use smppgate::session::{BindMode, Settings};
 
@@ -80,6 +81,7 @@ pub(crate) struct CarrierPlan {
     pub(crate) window: u32,
     pub(crate) rate: Option<u32>,
     pub(crate) on_unknown: OnUnknown,
+    pub(crate) breaker: BreakerRules,
     pub(crate) effective_from: Option<Unix>,
     pub(crate) up: bool,
     /// Reads and never answers anything.
@@ -232,6 +234,7 @@ impl CarrierPlan {
             window: 10,
             rate: None,
             on_unknown: OnUnknown::Resend,
+            breaker: BreakerRules::default(),
             effective_from: None,
             up: true,
             mute: false,
@@ -395,6 +398,8 @@ impl Plan {
             client.objects_to = (0..carriers.len() as u16).filter(|_| objects && rng.chance(400)).collect();
         }
         carriers.iter_mut().for_each(|carrier| carrier.clients = clients.len());
+        let lanes = &mut Rng::of(seed, "lanes");
+        carriers.iter_mut().for_each(|carrier| carrier.breaker = breaker(lanes));
         let via = |rng: &mut Rng| {
             let mut order: Vec<u16> = (0..carriers.len() as u16).collect();
             for at in (1..order.len()).rev() {
@@ -460,6 +465,14 @@ impl Plan {
     }
 }
 
+/// Nervous ones, patient ones, and those that never open.
+fn breaker(rng: &mut Rng) -> BreakerRules {
+    let default = BreakerRules::default();
+    let pause = Duration::from_secs(rng.pick(&[1, 5, 30]));
+    let (failures, percent) = rng.pick(&[(10, 50), (10, 50), (2, 20), (0, 0)]);
+    BreakerRules { failures, percent, pause, probes: rng.pick(&[1, 1, 3]), ..default }
+}
+
 /// Each client has a number that handsets write to.
 fn inbound_rule(client: usize) -> InboundRule {
     let to = vec![Target::parse(&service(client)).expect("a short code")];
@@ -495,6 +508,7 @@ impl CarrierPlan {
             window: self.window,
             rate: self.rate.map(Rate::per_second),
             on_unknown: self.on_unknown,
+            breaker: self.breaker,
             legal_entity: None,
             country: None,
             transfer_basis: None,

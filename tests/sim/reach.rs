@@ -36,6 +36,7 @@ reach! {
     rejected,
     unknown,
     resent,
+    opened,
     early,
     converted,
     repeated,
@@ -78,6 +79,7 @@ impl Reach {
             self.rejected += carrier.rejected;
             self.unknown += carrier.unknown;
             self.resent += carrier.resent;
+            self.opened += carrier.breaker_opened;
             self.early += carrier.receipts_early;
             self.converted += carrier.receipts_converted;
             self.repeated += carrier.receipts_repeated;

@@ -1,13 +1,18 @@
 //! What a reader can follow: one thing goes wrong at a time.
 
 use smppgate::clock::Unix;
-use smppgate::policy::OverRate;
+use smppgate::policy::{BreakerState, OverRate};
 
 use crate::net::EPOCH;
 use crate::plan::{Form, RoutePlan};
 use crate::queue::{HOUR, MIN, MS, S};
 use crate::scenes::{DELETED, DELIVERED, EXPIRED, with_backup, with_two_binds};
 use crate::world::World;
+
+/// Of the first carrier.
+fn breaker(world: &World) -> BreakerState {
+    world.tally().carriers[0].1.breaker
+}
 
 #[test]
 fn a_message_goes_out_and_its_receipt_comes_back() {
@@ -50,7 +55,7 @@ fn a_carrier_that_never_answers_is_left_for_the_next() {
     world.carriers[0].plan.mute = true;
     let first = world.submit(20);
     world.run_for(12 * S);
-    assert!(world.tally().carriers[0].1.suspended, "ten requests without an answer");
+    assert_eq!(breaker(&world), BreakerState::Open, "ten requests without an answer");
     let second = world.submit(5);
     world.run_for(S);
     assert_eq!(world.told(&second, DELIVERED), 5, "new messages do not wait for it");
@@ -69,7 +74,7 @@ fn a_link_that_breaks_is_no_silence() {
     world.run_for(100 * MS);
     world.carrier_down(0);
     world.carrier_up(0);
-    assert!(!world.tally().carriers[0].1.suspended);
+    assert_eq!(breaker(&world), BreakerState::Closed);
     world.run_for(MIN);
     assert_eq!(world.told(&tags, DELIVERED), 50);
     world.finish();
