@@ -30,6 +30,12 @@ pub const PARTS_MAX: usize = 100_000;
 /// Microseconds for which a later part is refused while the first one, which holds the keyword, has not come.
 pub const PART_PATIENCE_US: u64 = 60_000_000;
 
+/// Microseconds for which the parts of a long message from a client belong together.
+pub const CONCATENATION_US: u64 = 300_000_000;
+
+/// Long messages remembered so; beyond, the oldest is forgotten.
+pub const CONCATENATIONS_MAX: usize = 100_000;
+
 /// Messages a lane hands out before the next lane has its turn.
 pub const LANE_QUANTUM: u32 = 16;
 

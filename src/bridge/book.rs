@@ -50,7 +50,8 @@ pub(super) enum Stage {
 #[derive(Clone, Debug)]
 pub(super) struct Slot {
     pub(super) id: MessageId,
-    /// Hash of carrier and carrier's id; 0 while there is none.
+    /// Hash of carrier and carrier's id. While there is none: of what the parts of its message share, see
+    /// `Concatenations`; 0 where it is no part.
     pub(super) key: u64,
     /// Where its accept record is.
     pub(super) position: Position,

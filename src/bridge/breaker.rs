@@ -105,7 +105,8 @@ impl Bridge {
             if !self.lanes.may_lead_to(lane, carrier) {
                 continue;
             }
-            while self.carriers[carrier as usize].wants_probe() {
+            // A part that follows others would leave torn.
+            while self.carriers[carrier as usize].wants_probe() && !self.follows_elsewhere(lane, carrier) {
                 match self.hand_next(carrier, lane, now, out) {
                     Ok(slot) => {
                         let state = &mut self.carriers[carrier as usize];
@@ -116,7 +117,7 @@ impl Bridge {
                         wake = Some(wake.map_or(at, |other| other.min(at)));
                         break;
                     }
-                    Err(Turn::Empty | Turn::Quantum | Turn::NoCredit | Turn::NeedsBlock) => break,
+                    Err(Turn::Empty | Turn::Quantum | Turn::Elsewhere | Turn::NoCredit | Turn::NeedsBlock) => break,
                 }
             }
         }

@@ -3,7 +3,7 @@
 use std::collections::VecDeque;
 
 use super::Bridge;
-use super::book::{NONE, Stage};
+use super::book::{NONE, Slot, Stage};
 use super::input::Outbox;
 use super::lane::Lanes;
 use super::link::{Links, Side};
@@ -55,6 +55,8 @@ pub(super) enum Turn {
     Quantum,
     CountryRate(Mono),
     CarrierRate(Mono),
+    /// The first message goes to another carrier: after the parts before it, or no longer after them.
+    Elsewhere,
     NoCredit,
     NeedsBlock,
 }
@@ -146,8 +148,13 @@ impl CarrierState {
         self.links.retain(|other| *other != link);
     }
 
-    /// A transmitting link with credit, in turn.
-    fn pick_link(&mut self, links: &Links) -> Option<u16> {
+    /// A transmitting link with credit: the one that the other parts of the message took, else in turn.
+    fn pick_link(&mut self, links: &Links, same: Option<LinkId>) -> Option<u16> {
+        if let Some(same) = same
+            && let Some(link) = self.links.iter().find(|link| links[**link].id == same && links[**link].credit > 0)
+        {
+            return Some(*link);
+        }
         for step in 0..self.links.len() {
             let at = (self.next_link + step) % self.links.len();
             if links[self.links[at]].credit > 0 {
@@ -213,41 +220,79 @@ impl Bridge {
                 self.probe(carrier, now, out);
             }
         }
-        for carrier in 0..self.carriers.len() as u16 {
-            if !self.carriers[carrier as usize].ready.is_empty() {
-                self.serve(carrier, now, out);
+        // A lane that changed hands may be with a carrier that had its turn.
+        let mut changed = true;
+        while std::mem::take(&mut changed) {
+            for carrier in 0..self.carriers.len() as u16 {
+                if !self.carriers[carrier as usize].ready.is_empty() {
+                    changed |= self.serve(carrier, now, out);
+                }
             }
         }
     }
 
-    fn serve(&mut self, carrier: u16, now: Now, out: &mut Outbox) {
+    /// The carrier's turn; whether a lane went to another one for its next message.
+    fn serve(&mut self, carrier: u16, now: Now, out: &mut Outbox) -> bool {
         self.carriers[carrier as usize].wake = None;
+        let mut changed = false;
         while let Some(lane) = self.carriers[carrier as usize].ready.pop_front() {
-            if !self.lanes.leads_to(lane, carrier) {
-                self.lanes.rest(&mut self.carriers, lane);
-                continue;
-            }
             match self.serve_lane(carrier, lane, now, out) {
                 Turn::Empty => self.lanes.rest(&mut self.carriers, lane),
+                Turn::Elsewhere => match self.taker(lane) {
+                    Some(other) => {
+                        self.carriers[other as usize].ready.push_back(lane);
+                        changed = true;
+                    }
+                    None => self.lanes.rest(&mut self.carriers, lane),
+                },
                 Turn::Quantum => self.carriers[carrier as usize].ready.push_back(lane),
                 Turn::CountryRate(at) => self.lanes.sleep(lane, at),
                 Turn::NeedsBlock => self.lanes.wait_for_block(lane),
                 Turn::NoCredit => {
                     self.carriers[carrier as usize].ready.push_front(lane);
-                    return;
+                    return changed;
                 }
                 Turn::CarrierRate(at) => {
                     let state = &mut self.carriers[carrier as usize];
                     state.ready.push_front(lane);
                     state.wake = Some(at);
-                    return;
+                    return changed;
                 }
             }
         }
+        changed
+    }
+
+    /// The carrier that a lane's first message goes to now.
+    fn taker(&self, lane: u16) -> Option<u16> {
+        self.followed(lane).or_else(|| self.lanes.current(lane))
+    }
+
+    /// The carrier of the parts before a lane's first message, where there are such and it is still there.
+    fn followed(&self, lane: u16) -> Option<u16> {
+        let head = self.lanes.head(lane);
+        let course = if head == NONE { None } else { self.concatenations.course(self.book.slots[head].key) };
+        let carrier = course?.carrier;
+        (self.carriers[carrier as usize].is_available() && self.lanes.may_lead_to(lane, carrier)).then_some(carrier)
+    }
+
+    /// Whether the lane's first message is a part of a longer one.
+    fn begins_with_part(&self, lane: u16) -> bool {
+        let head = self.lanes.head(lane);
+        head != NONE && self.book.slots[head].key != 0
+    }
+
+    /// Whether the lane's first message follows the parts before it to another carrier.
+    pub(super) fn follows_elsewhere(&self, lane: u16, carrier: u16) -> bool {
+        self.followed(lane).is_some_and(|followed| followed != carrier)
     }
 
     fn serve_lane(&mut self, carrier: u16, lane: u16, now: Now, out: &mut Outbox) -> Turn {
+        let visits = !self.lanes.leads_to(lane, carrier);
         for _ in 0..limits::LANE_QUANTUM {
+            if (visits || self.begins_with_part(lane)) && self.taker(lane) != Some(carrier) {
+                return Turn::Elsewhere;
+            }
             if let Err(end) = self.hand_next(carrier, lane, now, out) {
                 return end;
             }
@@ -261,13 +306,15 @@ impl Bridge {
         if slot == NONE {
             return Err(Turn::Empty);
         }
-        let position = self.book.slots[slot].position;
+        let Slot { position, key, .. } = self.book.slots[slot];
         if !self.pages.is_at_hand(position) {
             self.ask(position.block, now, out);
             return Err(Turn::NeedsBlock);
         }
+        let parts = if key == 0 { None } else { Some((key, self.concatenations.cost(key))) };
+        let same_link = parts.and_then(|_| self.concatenations.course(key)?.link);
         let state = &mut self.carriers[carrier as usize];
-        let Some(link) = state.pick_link(&self.links) else { return Err(Turn::NoCredit) };
+        let Some(link) = state.pick_link(&self.links, same_link) else { return Err(Turn::NoCredit) };
         if let Verdict::Wait(at) = state.pace.allowed(now.mono) {
             return Err(Turn::CarrierRate(at));
         }
@@ -276,10 +323,7 @@ impl Bridge {
         {
             return Err(Turn::CarrierRate(state.cell.ready_at(rate, now.mono)));
         }
-        let destination = self.lanes.destination_mut(lane);
-        if let Some(rate) = destination.rate
-            && let Verdict::Wait(at) = destination.handed.take(rate, 1, now.mono)
-        {
+        if let Verdict::Wait(at) = self.lanes.pay(lane, parts, now.mono) {
             return Err(Turn::CountryRate(at));
         }
         let state = &mut self.carriers[carrier as usize];
@@ -303,7 +347,10 @@ impl Bridge {
         let entry = &mut self.book.slots[slot];
         entry.stage = Stage::Handed;
         entry.carrier = CarrierId(carrier);
-        let id = entry.id;
+        let (id, key) = (entry.id, entry.key);
+        if key != 0 {
+            self.concatenations.went(key, CarrierId(carrier), Some(self.links[link].id));
+        }
         self.carriers[carrier as usize].tally.forwarded += 1;
         if self.is_never_resent(carrier) {
             self.pages.write(&Write::Handed { id, carrier: CarrierId(carrier) });

@@ -15,7 +15,7 @@ use super::submit::PRIORITY_SHIFT;
 use super::tally::CountryTally;
 use crate::clock::Mono;
 use crate::message::{CarrierId, MessageState};
-use crate::policy::{Cell, Country, OverRate, Policy, Rate};
+use crate::policy::{Cell, Country, OverRate, Policy, Rate, Verdict};
 use crate::store::Enrolled;
 
 /// What a lane is doing.
@@ -85,6 +85,8 @@ pub(super) struct Destination {
     pub(super) accepted: Cell,
     /// What was handed out: a backlog must not leave faster than the rate either.
     pub(super) handed: Cell,
+    /// What the parts share that leave now, and how many of them are paid for already.
+    paid: (u64, u32),
     tally: CountryTally,
 }
 
@@ -176,6 +178,7 @@ impl Lanes {
                 over_rate: route.map_or(OverRate::Defer, |route| route.over_rate),
                 accepted: Cell::default(),
                 handed: Cell::default(),
+                paid: (0, 0),
                 tally: CountryTally { country, accepted: 0, forwarded: 0, finals: [0; 9], backlog: 0 },
             });
             self.destinations.len() as u16 - 1
@@ -230,6 +233,28 @@ impl Lanes {
     /// Whether a carrier of the lane takes messages now.
     pub(super) fn has_carrier(&self, lane: u16) -> bool {
         self.lanes[lane as usize].current.is_some()
+    }
+
+    /// Takes the place of a message in its country's rate, which defers. The first part of a message that leaves pays for
+    /// all of them, so that a text does not leave torn: `parts` are so many, with what they share.
+    pub(super) fn pay(&mut self, lane: u16, parts: Option<(u64, u32)>, now: Mono) -> Verdict {
+        let destination = self.destination_mut(lane);
+        let Some(rate) = destination.rate else { return Verdict::Pass };
+        let Some((key, count)) = parts else { return destination.handed.take(rate, 1, now) };
+        if destination.paid.0 == key && destination.paid.1 > 0 {
+            destination.paid.1 -= 1;
+            return Verdict::Pass;
+        }
+        let verdict = destination.handed.take(rate, count, now);
+        if verdict == Verdict::Pass {
+            destination.paid = (key, count.saturating_sub(1));
+        }
+        verdict
+    }
+
+    /// The carrier that takes the lane's messages now.
+    pub(super) fn current(&self, lane: u16) -> Option<u16> {
+        self.lanes[lane as usize].current
     }
 
     /// Whether the lane hands out to this carrier now.

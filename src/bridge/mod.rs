@@ -4,9 +4,10 @@
 //! should happen in the [`Outbox`]. Nothing here does I/O, reads a clock, spawns, locks or blocks: the whole core runs in
 //! virtual time under a seed.
 //!
-//! One file a duty: `submit` accepts or refuses, `multi` does so for many recipients, `carrier` hands out, `breaker` tries
-//! carriers that were left alone, `answer` takes carriers' answers, `receipt` finds the message of a receipt, `notice` passes
-//! on what comes before it, `inbound` takes messages from handsets, `account` brings them and receipts to clients, `recall` takes requests about
+//! One file a duty: `submit` accepts or refuses, `multi` does so for many recipients, `concatenation` remembers what long
+//! messages' parts share, `carrier` hands out and `onward` writes what leaves, `breaker` tries carriers that were left alone,
+//! `answer` takes carriers' answers, `receipt` finds the message of a receipt, `notice` passes on what comes before it,
+//! `inbound` takes messages from handsets, `account` brings them and receipts to clients, `recall` takes requests about
 //! earlier messages (`manage` cancels and replaces, `seek` looks for them by address, `lookup` in the archive), `due`
 //! says when to look again, `seal` moves what is settled into the archive, `recover` rebuilds everything from the
 //! journal.
@@ -16,6 +17,7 @@ mod answer;
 mod book;
 mod breaker;
 mod carrier;
+mod concatenation;
 mod due;
 mod inbound;
 mod input;
@@ -58,6 +60,7 @@ use crate::store::{Block, Enrolled, Write};
 use account::AccountState;
 use book::{Book, Stage};
 use carrier::CarrierState;
+use concatenation::Concatenations;
 use due::Wheel;
 use lane::Lanes;
 use link::{Links, Side};
@@ -96,6 +99,7 @@ pub struct Bridge {
     sealing: seal::Sealing,
     recalls: Recalls,
     notices: Notices,
+    concatenations: Concatenations,
     due: Vec<u32>,
     /// Where a message is written that did not come as a `submit_sm`.
     scratch: BytesMut,
@@ -133,6 +137,7 @@ impl Bridge {
             sealing: seal::Sealing::default(),
             recalls: Recalls::default(),
             notices: Notices::default(),
+            concatenations: Concatenations::new(seed),
             due: Vec::new(),
             scratch: BytesMut::new(),
         }

@@ -118,6 +118,7 @@ impl Bridge {
         if (carrier.0 as usize) < self.carriers.len() {
             let entry = &mut self.book.slots[slot];
             entry.carrier = carrier;
+            self.concatenations.went(entry.key, carrier, None);
             if entry.stage != Stage::Owed && entry.stage != Stage::Settled {
                 entry.stage = Stage::Sent;
             }
@@ -135,7 +136,9 @@ impl Bridge {
         self.next_id = self.next_id.max(accept.id.0 + 1);
         self.pages.count(position);
         self.parked.time_passed(seconds(accept.accepted));
-        let recipient = Sm::addresses(accept.body).map_or(0, |(_, destination, _)| tail(destination.octets()));
+        // It was read when it came, so it can be read now.
+        let sm = Sm::decode(accept.body).unwrap_or_default();
+        let (recipient, part) = (tail(sm.destination.octets()), sm.part());
         let country = Country::from_octets(accept.country).unwrap_or(Country::NON_GEOGRAPHIC);
         self.provide_account(accept.account);
         let permit = self.accounts[accept.account.0 as usize].permit;
@@ -148,6 +151,12 @@ impl Bridge {
         (entry.account, entry.flags, entry.recipient) = (accept.account, accept.flags, recipient);
         if old == EXPECTED {
             entry.lane = lane;
+            if let Some(part) = part {
+                let key = self.concatenations.key(accept.account.0, &sm, part);
+                self.concatenations.replayed(key, part, accept.accepted);
+                // One that is sent already has its carrier's.
+                entry.key = if entry.key == 0 { key } else { entry.key };
+            }
             if entry.stage == Stage::Waiting && accept.due > 0 {
                 (entry.stage, entry.done) = (Stage::Scheduled, accept.due);
             }
@@ -246,6 +255,7 @@ impl Bridge {
         }
         self.parked.rearm(now);
         self.inbound.parts.rearm(now);
+        self.concatenations.rearm(now);
         self.claim_parked(now);
         found
     }

@@ -173,19 +173,15 @@ impl Bridge {
         if self.waiting >= self.backlog_max {
             return Err(Refusal::BacklogFull);
         }
-        let state = &mut self.accounts[account as usize];
-        if let Some(rate) = state.rate
-            && let Verdict::Wait(_) = state.cell.take(rate, 1, now.mono)
-        {
-            return Err(Refusal::AccountRate);
-        }
-        let destination = self.lanes.destination_mut(lane);
-        if destination.over_rate == OverRate::Throttle
-            && let Some(rate) = destination.rate
-            && let Verdict::Wait(_) = destination.accepted.take(rate, 1, now.mono)
-        {
-            return Err(Refusal::CountryRate);
-        }
+        let part = sm.part();
+        let key = part.map_or(0, |part| self.concatenations.key(account, sm, part));
+        // All parts are charged with the first that comes, so that no later one is refused.
+        let count = match part {
+            None => 1,
+            Some(part) if self.concatenations.is_charged(key, part, now.mono) => 0,
+            Some(part) => u32::from(part.total),
+        };
+        self.charge(account, lane, count, now)?;
         let legacy = matches!(self.links[link].side, Side::Account { tlvs: false, .. });
         let flags = flags(sm) | more | if legacy { LEGACY_ID } else { 0 };
         let accept = Accept {
@@ -199,10 +195,34 @@ impl Bridge {
             expires,
             body,
         };
-        let slot = self.admit(accept, lane, tail(sm.destination.octets()), now);
+        let slot = self.admit(accept, lane, tail(sm.destination.octets()), key, now);
+        if let Some(part) = part {
+            self.concatenations.came(key, part, now.mono);
+        }
         self.accounts[account as usize].tally.accepted += 1;
         self.lanes.accepted(lane);
         Ok(slot)
+    }
+
+    /// Takes so many messages from the rates that refuse: the account's, and the country's where it does.
+    fn charge(&mut self, account: u16, lane: u16, count: u32, now: Now) -> Result<(), Refusal> {
+        if count == 0 {
+            return Ok(());
+        }
+        let state = &mut self.accounts[account as usize];
+        if let Some(rate) = state.rate
+            && let Verdict::Wait(_) = state.cell.take(rate, count, now.mono)
+        {
+            return Err(Refusal::AccountRate);
+        }
+        let destination = self.lanes.destination_mut(lane);
+        if destination.over_rate == OverRate::Throttle
+            && let Some(rate) = destination.rate
+            && let Verdict::Wait(_) = destination.accepted.take(rate, count, now.mono)
+        {
+            return Err(Refusal::CountryRate);
+        }
+        Ok(())
     }
 
     /// Why no carrier may get a message to this country.
@@ -211,11 +231,12 @@ impl Bridge {
     }
 
     /// Writes the message and puts it where it waits.
-    fn admit(&mut self, accept: Accept<'_>, lane: u16, recipient: u16, now: Now) -> u32 {
+    fn admit(&mut self, accept: Accept<'_>, lane: u16, recipient: u16, key: u64, now: Now) -> u32 {
         let position = self.pages.accept(accept);
         let scheduled = accept.due > seconds(now.unix);
         let slot = self.book.insert(Slot {
             id: accept.id,
+            key,
             position,
             expires: accept.expires,
             accepted: seconds(accept.accepted),

@@ -1,6 +1,7 @@
 //! What the bridge does with each request of a client and of a carrier, without sessions and without a network.
 
 mod cancel;
+mod concatenation;
 mod data;
 mod habits;
 mod lanes;

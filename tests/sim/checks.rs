@@ -5,6 +5,7 @@ use smppgate::policy::Class;
 use smppgate::store::Store;
 
 use crate::ledger::{Message, plain};
+use crate::plan::PARTS_MAX;
 use crate::process::Process;
 use crate::queue::{HOUR, MIN, S};
 use crate::world::World;
@@ -160,7 +161,7 @@ impl World {
             let times = self.ledger.departures.iter().filter(|departure| departure.1 == at);
             let times: Vec<u64> = times.map(|departure| departure.0).collect();
             if let Some(rate) = carrier.rate {
-                self.check_rate(&times, rate, lag, "a carrier");
+                self.check_rate(&times, rate, lag, 0, "a carrier");
             }
         }
         for (country, (_, code)) in crate::plan::COUNTRIES.iter().enumerate() {
@@ -171,16 +172,19 @@ impl World {
             let times = self.ledger.departures.iter().filter(|departure| departure.2 == country);
             let times: Vec<u64> = times.map(|departure| departure.0).collect();
             if let Some(rate) = route.rate {
-                self.check_rate(&times, rate, lag, "a country");
+                // Parts of one message are paid together, however many the burst is; and they may wait for a window then.
+                let in_parts = self.plan.clients.iter().any(|client| client.parts > 0);
+                let paid = if in_parts { 2 * (PARTS_MAX - 1) } else { 0 };
+                self.check_rate(&times, rate, lag, paid, "a country");
             }
         }
     }
 
     /// In no window do more leave than rate and burst allow. The time from decision to effect moves departures
     /// together, and each start of the process gives the burst anew.
-    fn check_rate(&self, times: &[u64], rate: u32, lag: u64, whose: &str) {
+    fn check_rate(&self, times: &[u64], rate: u32, lag: u64, paid: u32, whose: &str) {
         let rate = f64::from(rate);
-        let burst = rate * (1.0 + lag as f64 / S as f64) + 1.0;
+        let burst = rate * (1.0 + lag as f64 / S as f64) + 1.0 + f64::from(paid);
         let (mut level, mut last) = (burst, 0);
         for at in times {
             let anew = self.starts.iter().any(|start| (last..=*at).contains(start));

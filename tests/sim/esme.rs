@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use bytes::BytesMut;
 use smppgate::clock::Unix;
 use smppgate::pdu::{
-    Address, BOUND_LIMIT, Bind, CancelSm, Codec, CommandId, CommandStatus, DataSm, Frame, Frames, LongAddress,
+    Address, BOUND_LIMIT, Bind, CancelSm, Codec, CommandId, CommandStatus, DataSm, Frame, Frames, LongAddress, Part,
     Password, QuerySm, QuerySmResp, Receipt, ReplaceSm, Sm, SmResp, Tag, Time, Tlv, Tlvs, encode_header_only,
     encode_resp,
 };
@@ -14,7 +14,7 @@ use tokio_util::codec::Decoder;
 
 use crate::ledger::{Asked, Ledger, Message, mobile_tag};
 use crate::net::Ctx;
-use crate::plan::{COUNTRIES, ClientPlan, PASSWORD, account_name};
+use crate::plan::{COUNTRIES, ClientPlan, PARTS_MAX, PASSWORD, account_name};
 use crate::queue::{Event, S};
 use crate::rng::Rng;
 use crate::smsc::handset;
@@ -25,6 +25,17 @@ const TAGS: u32 = 1_000_000;
 /// The recipient of a message: no two are the same.
 fn number_of(country: usize, tag: u32) -> String {
     format!("{}{:08}", COUNTRIES[country].0, 10_000_000 + tag)
+}
+
+/// Optional parameters that say which part it is.
+fn join(Part { reference, total, number }: Part, tlvs: &mut Vec<u8>) {
+    let reference = reference.to_be_bytes();
+    let named = [
+        (Tag::SAR_MSG_REF_NUM, &reference[..]),
+        (Tag::SAR_TOTAL_SEGMENTS, &[total]),
+        (Tag::SAR_SEGMENT_SEQNUM, &[number]),
+    ];
+    named.into_iter().for_each(|(tag, value)| Tlv { tag, value }.encode(tlvs));
 }
 
 /// One of its binds.
@@ -171,7 +182,30 @@ impl Esme {
             let kind = self.rng.below(3);
             return self.recall(ctx, ledger, conn, tag, kind);
         }
-        self.submit(ctx, ledger, conn, unix);
+        if self.rng.chance(self.plan.parts) {
+            let total = self.rng.within((2, u64::from(PARTS_MAX))) as u8;
+            self.submit_parts(ctx, ledger, conn, total, unix);
+            return;
+        }
+        self.submit(ctx, ledger, conn, None, unix);
+    }
+
+    /// Submits a long message in parts, one right behind the other; their tags.
+    fn submit_parts(&mut self, ctx: &mut Ctx, ledger: &mut Ledger, conn: u64, total: u8, unix: Unix) -> Vec<u32> {
+        let first = self.index as u32 * TAGS + self.made;
+        let country = self.country;
+        self.country = Some(country.unwrap_or_else(|| self.rng.below(COUNTRIES.len() as u64) as usize));
+        let part = |number| Some((first, Part { reference: first as u16, total, number }));
+        let tags = (1..=total).map(|number| self.submit(ctx, ledger, conn, part(number), unix)).collect();
+        self.country = country;
+        tags
+    }
+
+    /// Submits a long message in parts on its first able bind.
+    pub(crate) fn submit_parts_now(&mut self, ctx: &mut Ctx, ledger: &mut Ledger, total: u8, unix: Unix) -> Vec<u32> {
+        let able = |link: &&Link| link.bound && link.mode != BindMode::Receiver;
+        let conn = self.links.iter().find(|(_, link)| able(link)).map(|(conn, _)| *conn);
+        self.submit_parts(ctx, ledger, conn.expect("a bind that may submit"), total, unix)
     }
 
     /// Asks about one of its messages on its first able bind: 0 queries, 1 cancels, 2 replaces.
@@ -185,8 +219,8 @@ impl Esme {
         let message = ledger.of(tag);
         let id = message.told.clone().expect("an accepted message");
         let source = Address::new(5, 0, b"sim").expect("a short name");
-        let number = number_of(message.country, tag);
-        let revision = message.revision + 1;
+        let number = number_of(message.country, message.to);
+        let (revision, is_part) = (message.revision + 1, message.is_part);
         let link = self.links.get_mut(&conn).expect("chosen among them");
         link.sequence += 1;
         let sequence = link.sequence;
@@ -199,7 +233,8 @@ impl Esme {
             }
             1 => {
                 let mut cancel = CancelSm { message_id: id.as_bytes(), source, ..CancelSm::default() };
-                if self.rng.chance(300) {
+                // By its addresses, unless the other parts have them too.
+                if !is_part && self.rng.chance(300) {
                     cancel.message_id = b"";
                     cancel.destination = Address::new(1, 1, number.as_bytes()).expect("a short number");
                 }
@@ -230,15 +265,16 @@ impl Esme {
     pub(crate) fn submit_now(&mut self, ctx: &mut Ctx, ledger: &mut Ledger, unix: Unix) -> u32 {
         let able = |link: &&Link| link.bound && link.mode != BindMode::Receiver;
         let conn = self.links.iter().find(|(_, link)| able(link)).map(|(conn, _)| *conn);
-        self.submit(ctx, ledger, conn.expect("a bind that may submit"), unix)
+        self.submit(ctx, ledger, conn.expect("a bind that may submit"), None, unix)
     }
 
-    fn submit(&mut self, ctx: &mut Ctx, ledger: &mut Ledger, conn: u64, unix: Unix) -> u32 {
+    /// Submits one message, or a part of the one whose first tag is given.
+    fn submit(&mut self, ctx: &mut Ctx, ledger: &mut Ledger, conn: u64, part: Option<(u32, Part)>, unix: Unix) -> u32 {
         let tag = self.index as u32 * TAGS + self.made;
         self.made += 1;
         let country = self.country.unwrap_or_else(|| self.rng.below(COUNTRIES.len() as u64) as usize);
         let registered = self.rng.pick(&self.plan.registered);
-        let garbage = self.rng.chance(self.plan.garbage);
+        let garbage = part.is_none() && self.rng.chance(self.plan.garbage);
         let mut text = if garbage { String::new() } else { format!("#{tag}#") };
         while (text.len() as u64) < self.plan.text_octets {
             text.push('x');
@@ -248,7 +284,9 @@ impl Esme {
             Tlv { tag: Tag::MESSAGE_PAYLOAD, value: text.as_bytes() }.encode(&mut payload);
             text.clear();
         }
-        let number = if garbage { "12".to_owned() } else { number_of(country, tag) };
+        part.into_iter().for_each(|(_, part)| join(part, &mut payload));
+        let to = part.map_or(tag, |(first, _)| first);
+        let number = if garbage { "12".to_owned() } else { number_of(country, to) };
         let at = |seconds: u32| Time::absolute(Unix(unix.0 + u64::from(seconds) * 1000));
         let schedule_s = if self.rng.chance(self.plan.schedule) { self.rng.within((1, 60)) as u32 } else { 0 };
         let validity_s = self.rng.pick(&self.plan.validity_s);
@@ -263,7 +301,8 @@ impl Esme {
             tlvs: Tlvs::lenient(&payload),
             ..Sm::default()
         };
-        let message = Message { registered, country, client: self.index, ..Message::default() };
+        let message =
+            Message { registered, to, is_part: part.is_some(), country, client: self.index, ..Message::default() };
         ledger.messages.insert(tag, message);
         let link = self.links.get_mut(&conn).expect("chosen among them");
         link.sequence += 1;
@@ -271,7 +310,11 @@ impl Esme {
         ctx.note("client: submit_sm", &[self.index as u64, conn, u64::from(tag)]);
         let mut wire = BytesMut::new();
         // A data_sm names no times.
-        if self.rng.chance(self.plan.data) && sm.schedule_delivery_time.is_empty() && sm.validity_period.is_empty() {
+        if part.is_none()
+            && self.rng.chance(self.plan.data)
+            && sm.schedule_delivery_time.is_empty()
+            && sm.validity_period.is_empty()
+        {
             let long = |address: &Address| (address.ton(), address.npi(), address.octets().to_vec());
             let (source, destination) = (long(&sm.source), long(&sm.destination));
             if payload.is_empty() {
@@ -369,7 +412,7 @@ impl Esme {
         if let Some(told) = &message.told {
             assert_eq!(told.as_bytes(), receipt.id, "{tag}: the id that was told");
         }
-        let number = number_of(message.country, tag);
+        let number = number_of(message.country, message.to);
         assert_eq!(sm.source.octets(), number.as_bytes(), "{tag}: a receipt comes from the recipient");
         // A notification of what comes before the end is told once, whatever the answer.
         let kept = (sm.esm_class != Sm::TYPE_INTERMEDIATE).then_some(tag);

@@ -12,6 +12,9 @@ use smppgate::store::{Block, Inbound, Write};
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Message {
     pub(crate) registered: u8,
+    /// The tag whose number it goes to: its own, or that of the first part.
+    pub(crate) to: u32,
+    pub(crate) is_part: bool,
     pub(crate) country: usize,
     pub(crate) client: usize,
     /// Its identity, once durable.

@@ -18,6 +18,8 @@ use crate::smsc::service;
 
 /// The password of every simulated client.
 pub(crate) const PASSWORD: &[u8] = b"secret";
+/// Parts of a long message at most.
+pub(crate) const PARTS_MAX: u32 = 4;
 /// Calling codes and their countries.
 pub(crate) const COUNTRIES: [(&str, &str); 4] = [("47", "NO"), ("46", "SE"), ("45", "DK"), ("44", "GB")];
 
@@ -61,6 +63,8 @@ pub(crate) struct ClientPlan {
     pub(crate) garbage: u32,
     /// Messages sent as `data_sm`.
     pub(crate) data: u32,
+    /// Messages that it cuts into parts.
+    pub(crate) parts: u32,
     /// Requests that query, cancel or replace a message instead of submitting one.
     pub(crate) recall: u32,
     pub(crate) text_octets: u64,
@@ -178,6 +182,7 @@ impl ClientPlan {
             schedule: 0,
             garbage: 0,
             data: 0,
+            parts: 0,
             recall: 0,
             text_octets: 20,
             answer_after: (MS, MS),
@@ -214,6 +219,7 @@ impl ClientPlan {
             schedule: rng.pick(&[0, 0, 200]),
             garbage,
             data: rng.pick(&[0, 0, 300]),
+            parts: rng.pick(&[0, 0, 200, 600]),
             recall: rng.pick(&[0, 0, 200, 600]),
             text_octets: rng.pick(&[5, 20, 140]),
             answer_after: rng.pick(&[(0, MS), (MS, 300 * MS)]),
@@ -266,7 +272,7 @@ impl CarrierPlan {
     }
 
     /// Whether one id may stand for two messages: ids come again, or short ones are written in two bases.
-    pub(crate) fn is_ambiguous(&self) -> bool {
+    fn is_ambiguous(&self) -> bool {
         let hex = |form| matches!(form, Form::Hex | Form::UpperHex | Form::PaddedHex);
         self.id_period < u64::MAX || (hex(self.form) != hex(self.receipt_form) && self.first_id < 1000)
     }
@@ -434,6 +440,13 @@ impl Plan {
             response_s: rng.pick(&[3, 10, 30]),
             active: rng.within((20, 120)) * S,
         }
+    }
+
+    /// Whether one id of a carrier may stand for two messages. Parts have one recipient, so of two of them a short id that
+    /// came early may be either.
+    pub(crate) fn is_ambiguous(&self) -> bool {
+        let in_parts = self.clients.iter().any(|client| client.parts > 0);
+        self.carriers.iter().any(|carrier| carrier.is_ambiguous() || (in_parts && carrier.first_id < 1000))
     }
 
     /// The compiled policy.

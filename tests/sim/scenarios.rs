@@ -47,6 +47,38 @@ fn a_carrier_that_throttles_gets_everything_in_the_end() {
 }
 
 #[test]
+fn parts_of_a_message_are_never_refused_one_by_one_and_stay_together() {
+    let mut world = World::calm(|plan| {
+        with_backup(plan);
+        plan.clients[0].rate = Some(4);
+        plan.clients[0].parts = 1;
+        plan.clients[0].window = 100;
+        plan.routes[0].rate = Some(3);
+        plan.carriers[0].window = 1;
+        plan.carriers[0].answer_after = (100 * MS, 100 * MS);
+    });
+    let mut whole = Vec::new();
+    for round in 0..20 {
+        if round == 10 {
+            world.carrier_down(0);
+        }
+        let (before, parts) = (world.answered(0x58), world.submit_parts(4));
+        world.run_for(50 * MS);
+        let refused = world.answered(0x58) - before;
+        // The second may get in where the first could not, and takes the others with it.
+        let first = parts.iter().position(|tag| world.message(*tag).id.is_some()).unwrap_or(4);
+        assert_eq!(refused, first as u32, "none after the first that is taken");
+        whole.extend(parts.into_iter().skip(first));
+        world.run_for(700 * MS);
+    }
+    world.carrier_up(0);
+    world.run_for(MIN);
+    assert!(whole.len() > 20, "{}", whole.len());
+    assert_eq!(world.told(&whole, DELIVERED), whole.len());
+    world.finish();
+}
+
+#[test]
 fn a_carrier_that_never_answers_is_left_for_the_next() {
     let mut world = World::calm(|plan| {
         with_backup(plan);

@@ -32,6 +32,12 @@ impl World {
         (0..count).map(|_| client.submit_now(&mut self.ctx, &mut self.ledger, unix)).collect()
     }
 
+    /// The first client submits a long message in so many parts; their tags.
+    pub(crate) fn submit_parts(&mut self, total: u8) -> Vec<u32> {
+        let unix = self.ctx.unix();
+        self.clients[0].submit_parts_now(&mut self.ctx, &mut self.ledger, total, unix)
+    }
+
     /// The first client asks about these messages: 0 queries, 1 cancels, 2 replaces.
     pub(crate) fn recall(&mut self, tags: &[u32], kind: u64) {
         for tag in tags {

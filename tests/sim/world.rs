@@ -7,7 +7,7 @@ use crate::esme::Esme;
 use crate::ledger::Ledger;
 use crate::link::Link;
 use crate::net::Ctx;
-use crate::plan::{CarrierPlan, FaultPlan, Plan};
+use crate::plan::{FaultPlan, Plan};
 use crate::process::Process;
 use crate::queue::{Event, MS, S};
 use crate::reach::Reach;
@@ -45,7 +45,7 @@ impl World {
         let carriers: Vec<Smsc> =
             (0..).zip(&plan.carriers).map(|(at, carrier)| Smsc::new(at, carrier.clone(), seed)).collect();
         let objections = plan.clients.iter().map(|client| client.objects_to.clone()).collect();
-        let loose = plan.carriers.iter().any(CarrierPlan::is_ambiguous);
+        let loose = plan.is_ambiguous();
         let mut world = Self {
             ctx: Ctx::new(seed, plan.faults.clone(), shown),
             store: MemoryStore::new(),
