@@ -17,6 +17,8 @@ use crate::store::{Enrolled, Write};
 
 /// What smppgate calls itself in bind responses.
 const SYSTEM_ID: &[u8] = b"smppgate";
+/// Receipts that one bind gets in a row before it is the next one's turn.
+const RUN: u32 = 16;
 /// From this interface version on a peer understands TLVs. SMPP 3.4 §5.2.4.
 const VERSION_3_4: u8 = 0x34;
 
@@ -201,7 +203,10 @@ impl Bridge {
         }
     }
 
+    /// Binds take turns, and within one call each takes several receipts in a row: with hundreds of binds a receipt for
+    /// each would be a write, a wake-up and a read for each.
     fn deliver_to(&mut self, account: u16, now: Now, out: &mut Outbox) {
+        let (mut run, mut left) = (0, 0);
         loop {
             let slot = self.accounts[account as usize].owed.head;
             if slot == NONE {
@@ -210,7 +215,12 @@ impl Bridge {
             let entry = &self.book.slots[slot];
             let (position, is_mobile) = (entry.position, entry.is_mobile());
             let same_bind = if is_mobile { entry.recipient } else { 0 };
-            let Some(link) = self.pick_receiver(account, same_bind) else { return };
+            if left == 0 || same_bind != 0 || self.links[run].credit == 0 {
+                let Some(link) = self.pick_receiver(account, same_bind) else { return };
+                (run, left) = (link, RUN);
+            }
+            let link = run;
+            left -= 1;
             if !self.pages.is_at_hand(position) {
                 self.ask(position.block, now, out);
                 return;
