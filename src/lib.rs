@@ -55,6 +55,17 @@
 //! 3. It joins the receipts that the account is owed, and goes to a bind as they do; a client's answer ends it.
 //! 4. Sealing files it under a retention class of its own, which also tells the direction.
 //!
+//! # The rights of a person
+//!
+//! 1. A request comes over the control socket, with the client's instruction; its right is checked and it is recorded, by a keyed
+//!    token of the number ([`policy::subject`]). An erasure is also written into `standing.json`, before its first step.
+//! 2. `control/privacy` walks: what is open is stored, then the journal is looked through up to there, then the archive. Data moves
+//!    in this direction only, and nothing is carried forward within the journal meanwhile, so nothing slips by.
+//! 3. Each step is an errand ([`net::Errand`]): some blocks, read by the journal's thread beside the traffic. What is wanted is
+//!    blanked in its block (`bridge/rights`, [`store::Block::without`]), so that every other record stays where it is; an
+//!    archive block is rewritten without it. A lent message stays in the book as a shell until its link answers.
+//! 4. Then the erasure is crossed out. After a crash it is made again from the beginning, by the token: what is gone is not met again.
+//!
 //! # Rooms
 //!
 //! | room | duty | may use |

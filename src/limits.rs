@@ -54,6 +54,15 @@ pub const SEEK_SLOTS: usize = 4_096;
 /// Recipients of whom a client wants to hear when they are back; beyond, the oldest wish is forgotten.
 pub const ALERTS_WANTED: usize = 10_000;
 
+/// Receipts of erased messages that are waited for, so that they find nothing.
+pub const GRAVES_MAX: usize = 1_000_000;
+
+/// Microseconds for which nothing is moved within the journal after a step of a walk through it.
+pub const WALK_US: u64 = 60_000_000;
+
+/// Seconds after which a message to a number that is held is looked at again.
+pub const HELD_S: u32 = 60;
+
 /// Most links open at a time; an index of 16 bits is stored per message.
 pub const LINKS_MAX: usize = 60_000;
 
@@ -62,6 +71,9 @@ pub const SEAL_BLOCKS: usize = 32;
 
 /// Octets of recent journal blocks kept in memory.
 pub const SHELF_OCTETS: usize = 16 << 20;
+
+/// Microseconds after which a text that is not needed any more is off the disk, but for the time it takes.
+pub const TEXT_US: u64 = 3_600_000_000;
 
 /// Octets of journal below which nothing is carried forward.
 pub const JOURNAL_OCTETS: u64 = 64 << 20;

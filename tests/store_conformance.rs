@@ -5,10 +5,11 @@ use std::time::Duration;
 
 use smppgate::clock::Unix;
 use smppgate::message::{AccountId, CarrierId, MessageId};
+use smppgate::pdu::Address;
 use smppgate::store::memory::Script;
 use smppgate::store::{
     Accept, ArchiveBlock, ArchiveBuilder, ArchiveRecord, Block, BlockBuilder, Commit, Durability, Fault, MemoryStore,
-    Party, Recovered, SledStore, Store, Swept, SweptRecords, Tuning, Write,
+    Party, Recovered, SledStore, Step, Store, Swept, SweptRecords, Tuning, Write,
 };
 
 /// A store that can be stopped and started again.
@@ -80,6 +81,11 @@ conformance!(
     names_keep_their_numbers,
     buffered_commits_are_read_at_once,
     large_and_many_blocks_survive,
+    records_are_found_and_taken_out_step_by_step,
+    a_step_rewrites_few_blocks_and_says_where_it_stopped,
+    what_is_held_outlives_the_sweep_until_it_is_held_no_more,
+    overdue_blocks_are_counted,
+    a_journal_block_is_put_in_the_place_of_another,
 );
 
 fn blocks(first: u64, count: u64) -> Vec<Block> {
@@ -228,21 +234,35 @@ fn a_sweep_is_bounded_counts_and_keeps_what_is_not_due(bench: &mut dyn Bench) {
         archive(0, 9, 1, &[(4, 1)]),
         archive(0, 10, 2, &[(5, 0)]),
         archive(1, 7, 3, &[(6, 2), (7, 2)]),
-        archive(255, 9, 4, &[(8, 0)]),
+        archive(254, 9, 4, &[(8, 0)]),
     ];
     put(bench, &Commit { archive: held.to_vec(), cut: (0..5).collect(), ..Commit::default() });
-    let counted = |class, account, records| SweptRecords { class, account: AccountId(account), records };
+    let counted = |class, account, records, oldest, newest| SweptRecords {
+        class,
+        account: AccountId(account),
+        records,
+        accepted: (Unix(oldest), Unix(newest)),
+    };
     assert_eq!(bench.store().sweep(Unix(begin(7).0 - 1), 9), Ok(Swept { done: true, ..Swept::default() }));
     let swept = bench.store().sweep(begin(9), 2).expect("swept");
-    assert_eq!(swept, Swept { blocks: 2, records: vec![counted(0, 0, 2), counted(0, 1, 2)], done: false });
+    assert_eq!(
+        swept,
+        Swept {
+            blocks: 2,
+            records: vec![counted(0, 0, 2, 1, 2), counted(0, 1, 2, 3, 4)],
+            overdue: 1,
+            ..Swept::default()
+        }
+    );
     bench.restart();
     recovered(bench);
     let swept = bench.store().sweep(begin(9), 2).expect("swept");
-    assert_eq!(swept, Swept { blocks: 2, records: vec![counted(1, 2, 2), counted(255, 0, 1)], done: true });
+    let records = vec![counted(1, 2, 2, 6, 7), counted(254, 0, 1, 8, 8)];
+    assert_eq!(swept, Swept { blocks: 2, records, done: true, ..Swept::default() });
     assert_eq!(bench.store().health().archive_blocks, 1);
     assert_eq!(bench.store().archived(MessageId(5)), Ok(Some(record(5, 0, 0))));
     let swept = bench.store().sweep(Unix(u64::MAX), 2).expect("swept");
-    assert_eq!(swept, Swept { blocks: 1, records: vec![counted(0, 0, 1)], done: true });
+    assert_eq!(swept, Swept { blocks: 1, records: vec![counted(0, 0, 1, 5, 5)], done: true, ..Swept::default() });
 }
 
 fn identities_stay_used_after_the_sweep(bench: &mut dyn Bench) {
@@ -280,6 +300,146 @@ fn buffered_commits_are_read_at_once(bench: &mut dyn Bench) {
     put(bench, &Commit::default());
     bench.restart();
     assert_eq!(recovered(bench).0, commit.blocks);
+}
+
+/// Records of account 0 to this number.
+fn to<'a>(number: &'a [u8]) -> impl Fn(AccountId, &Address, &Address) -> bool + 'a {
+    move |account, _, destination| account == AccountId(0) && destination.octets() == number
+}
+
+/// As [`archive`], with a destination for each record.
+fn archive_to(class: u8, hour: u32, block: u64, held: &[(u64, u16, &[u8])]) -> ArchiveBlock {
+    let mut builder = ArchiveBuilder::new();
+    for &(id, account, number) in held {
+        let destination = Party::new(1, 1, number).expect("fits");
+        builder.push(hour, block, &ArchiveRecord { destination, ..record(id, class, account) });
+    }
+    builder.take().remove(0)
+}
+
+fn ids(step: &Step) -> Vec<u64> {
+    step.found.iter().map(|(_, record)| record.id.0).collect()
+}
+
+fn records_are_found_and_taken_out_step_by_step(bench: &mut dyn Bench) {
+    let (one, two) = (&b"4791234567"[..], &b"4790000000"[..]);
+    let held = [
+        archive_to(1, 8, 0, &[(1, 0, one), (2, 0, two), (3, 1, one)]),
+        archive_to(1, 9, 1, &[(4, 0, one)]),
+        archive_to(1, 10, 2, &[(5, 0, two)]),
+        archive_to(11, 7, 3, &[(6, 0, one), (7, 2, two)]),
+    ];
+    put(bench, &Commit { archive: held.to_vec(), cut: (0..4).collect(), ..Commit::default() });
+    let step = bench.store().search(None, 3, &to(one)).expect("searched");
+    assert_eq!((step.blocks, ids(&step), step.next), (3, vec![1, 4], Some(held[2].key)));
+    let step = bench.store().search(step.next, 3, &to(one)).expect("searched");
+    assert_eq!((step.blocks, ids(&step), step.next), (1, vec![6], Some(held[3].key)));
+    assert_eq!(bench.store().search(step.next, 3, &to(one)), Ok(Step::default()));
+    for repeated in [false, true] {
+        let step = bench.store().erase(None, 9, &to(one)).expect("erased");
+        assert_eq!(ids(&step), if repeated { vec![] } else { vec![1, 4, 6] });
+        bench.restart();
+        recovered(bench);
+        for id in [1, 4, 6] {
+            assert_eq!(bench.store().archived(MessageId(id)), Ok(None));
+        }
+        for (id, account) in [(2, 0), (3, 1), (5, 0), (7, 2)] {
+            let found = bench.store().archived(MessageId(id)).expect("read").expect("still there");
+            assert_eq!((found.account.0, found.accepted), (account, Unix(id)));
+        }
+        assert_eq!(bench.store().health().archive_blocks, 3, "an empty block is gone");
+    }
+}
+
+fn a_step_rewrites_few_blocks_and_says_where_it_stopped(bench: &mut dyn Bench) {
+    let number = &b"4791234567"[..];
+    let held: Vec<_> = (0..11).map(|block| archive_to(1, 8, block, &[(block + 1, 0, number)])).collect();
+    put(bench, &Commit { archive: held.clone(), cut: (0..11).collect(), ..Commit::default() });
+    let (mut after, mut steps, mut found) = (None, 0, Vec::new());
+    loop {
+        let step = bench.store().erase(after, 100, &to(number)).expect("erased");
+        found.extend(ids(&step));
+        after = step.next;
+        if after.is_none() {
+            break;
+        }
+        steps += 1;
+        assert!(steps < 20);
+    }
+    assert_eq!(found, (1..=11).collect::<Vec<_>>());
+    assert!(steps >= 3, "{steps}");
+    assert_eq!(bench.store().health().archive_blocks, 0);
+}
+
+fn what_is_held_outlives_the_sweep_until_it_is_held_no_more(bench: &mut dyn Bench) {
+    let (one, two) = (&b"4791234567"[..], &b"4790000000"[..]);
+    let held = [
+        archive_to(1, 8, 0, &[(1, 0, one), (2, 0, two)]),
+        archive_to(11, 8, 0, &[(3, 0, one)]),
+        archive_to(1, 8, 1, &[(4, 0, two)]),
+    ];
+    put(bench, &Commit { archive: held.to_vec(), cut: (0..2).collect(), ..Commit::default() });
+    for at_most in [1, 9] {
+        let swept = bench.store().sweep_around(begin(20), at_most, &to(one)).expect("swept");
+        assert_eq!((swept.held, swept.overdue), if at_most == 1 { (1, 2) } else { (1, 0) });
+    }
+    bench.restart();
+    recovered(bench);
+    let swept = bench.store().sweep_around(begin(20), 9, &to(one)).expect("swept");
+    assert_eq!(swept, Swept { done: true, ..Swept::default() }, "it is looked at once");
+    for (id, there) in [(1, true), (2, false), (3, true), (4, false)] {
+        assert_eq!(bench.store().archived(MessageId(id)).expect("read").is_some(), there, "{id}");
+    }
+    assert_eq!(ids(&bench.store().search(None, 9, &to(one)).expect("searched")), [1, 3]);
+    let swept = bench.store().unhold(9, &to(one)).expect("swept");
+    assert_eq!((swept.blocks, swept.held, swept.done), (0, 0, true));
+    let swept = bench.store().unhold(9, &to(two)).expect("swept");
+    assert_eq!(swept.records.iter().map(|row| (row.class, row.records)).collect::<Vec<_>>(), [(1, 1), (11, 1)]);
+    bench.restart();
+    recovered(bench);
+    assert_eq!(bench.store().health().archive_blocks, 0);
+}
+
+fn overdue_blocks_are_counted(bench: &mut dyn Bench) {
+    let held: Vec<_> = (0..4).map(|block| archive(1, 8, block, &[(block + 1, 0)])).collect();
+    put(bench, &Commit { archive: held, cut: (0..4).collect(), ..Commit::default() });
+    let overdue = |bench: &mut dyn Bench, hour| bench.store().sweep(begin(hour), 1).expect("swept").overdue;
+    assert_eq!((overdue(bench, 8), overdue(bench, 9), overdue(bench, 9), overdue(bench, 9)), (0, 2, 1, 0));
+}
+
+fn a_journal_block_is_put_in_the_place_of_another(bench: &mut dyn Bench) {
+    let mut builder = BlockBuilder::new(3);
+    let body = b"4791234567 and a text";
+    let accept = |id| Accept {
+        id: MessageId(id),
+        account: AccountId(0),
+        country: *b"NO",
+        class: 1,
+        flags: 0,
+        accepted: Unix(id),
+        due: 0,
+        expires: 0,
+        body,
+    };
+    let at: Vec<u32> = (1..4).map(|id| builder.push(&Write::Accept(accept(id))).offset).collect();
+    let block = builder.take().remove(0);
+    put(bench, &Commit { blocks: [blocks(1, 1), vec![block.clone()], blocks(7, 1)].concat(), ..Commit::default() });
+    assert_eq!(
+        [0, 1, 2, 3, 4, 7, 8].map(|from| bench.store().next_block(from)),
+        [Some(1), Some(1), Some(3), Some(3), Some(7), Some(7), None]
+    );
+    let without = block.without(&[at[0], at[2], at[1] + 1, 7, u32::MAX]);
+    assert_eq!(without.octets.len(), block.octets.len());
+    put(bench, &Commit { blocks: vec![without.clone()], ..Commit::default() });
+    bench.restart();
+    let (found, _) = recovered(bench);
+    assert_eq!(found.iter().map(|block| block.number).collect::<Vec<_>>(), [1, 3, 7]);
+    assert_eq!(found[1], without);
+    let writes: Vec<_> = found[1].writes().map(|(offset, write)| (offset, write.expect("whole"))).collect();
+    assert!(matches!(writes[..], [(_, Write::Blank { .. }), (_, Write::Accept(_)), (_, Write::Blank { .. })]));
+    assert_eq!(writes.iter().map(|(offset, _)| *offset).collect::<Vec<_>>(), at);
+    let text = |octets: &[u8]| octets.windows(body.len()).filter(|window| window == body).count();
+    assert_eq!((text(&block.octets), text(&found[1].octets)), (3, 1));
 }
 
 fn large_and_many_blocks_survive(bench: &mut dyn Bench) {

@@ -191,6 +191,8 @@ pub struct StoreRow {
     pub flush_us: Histogram,
     /// Records forgotten because their time was over, by retention class.
     pub swept: Vec<Count>,
+    /// Blocks of records that should have been forgotten an hour ago.
+    pub overdue: u64,
 }
 
 /// The record of who did what.

@@ -91,6 +91,7 @@ fn carrier(name: &str, own: &CarrierTally, policy: &Policy) -> CarrierRow {
         receipt_oddities: counts(&[
             ("repeated", own.receipts_repeated),
             ("orphaned", own.receipts_orphaned),
+            ("erased", own.receipts_erased),
             ("early", own.receipts_early),
             ("converted", own.receipts_converted),
             ("alert_unasked", own.alerts_unasked),

@@ -155,6 +155,10 @@ impl Bridge {
                 break;
             }
             self.links.give_back(&mut self.book.slots, index, slot);
+            if self.is_erased(slot) {
+                self.forget_erased(slot);
+                continue;
+            }
             self.count_retry(slot);
             self.owe_again(slot);
         }
@@ -352,7 +356,13 @@ impl Bridge {
         if entry.stage != Stage::Delivering || entry.link != link {
             return None;
         }
+        let entry_account = entry.account.0;
         self.links.give_back(&mut self.book.slots, link, slot);
+        if self.is_erased(slot) {
+            self.forget_erased(slot);
+            self.make_eager(entry_account);
+            return None;
+        }
         Some(slot)
     }
 

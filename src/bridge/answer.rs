@@ -23,6 +23,11 @@ impl Bridge {
     pub(super) fn answered(&mut self, link: u16, token: u64, status: CommandStatus, body: &[u8], now: Now) {
         let Some((slot, carrier)) = self.reclaim(link, token) else { return };
         self.learn(slot, carrier.0, breaker::is_failure(Outcome::Status(status)), now);
+        if self.is_erased(slot) {
+            let is_taken = status == CommandStatus::ESME_ROK;
+            let id = if is_taken { SmResp::decode(body).message_id } else { b"" };
+            return self.bury_answered(slot, carrier, id, now);
+        }
         if status != CommandStatus::ESME_ROK {
             self.not_accepted(slot, carrier, Outcome::Status(status), now);
             return;
@@ -52,6 +57,9 @@ impl Bridge {
     pub(super) fn unanswered(&mut self, link: u16, carrier: u16, token: u64, now: Now) {
         if let Some((slot, _)) = self.reclaim(link, token) {
             self.learn(slot, carrier, true, now);
+            if self.is_erased(slot) {
+                return self.forget_erased(slot);
+            }
             self.unknown_outcome(slot, carrier, now);
         }
     }
@@ -85,6 +93,10 @@ impl Bridge {
                 Side::Carrier { .. } => {
                     if let Some((slot, carrier)) = self.reclaim(link, token) {
                         self.forget_probe(slot, carrier.0);
+                        if self.is_erased(slot) {
+                            self.forget_erased(slot);
+                            continue;
+                        }
                         self.write_known(slot, carrier);
                         self.requeue_front(slot, now);
                     }

@@ -3,7 +3,7 @@
 use std::collections::VecDeque;
 
 use super::Bridge;
-use super::book::{NONE, Slot, Stage};
+use super::book::{NONE, Stage};
 use super::input::Outbox;
 use super::lane::Lanes;
 use super::link::{Links, Side};
@@ -192,6 +192,10 @@ impl Bridge {
                 break;
             }
             self.links.give_back(&mut self.book.slots, index, slot);
+            if self.is_erased(slot) {
+                self.forget_erased(slot);
+                continue;
+            }
             self.unknown_outcome(slot, carrier, now);
         }
         let state = &mut self.carriers[carrier as usize];
@@ -302,15 +306,8 @@ impl Bridge {
 
     /// Hands the next message of the lane to the carrier, or says why not. Its slot.
     pub(super) fn hand_next(&mut self, carrier: u16, lane: u16, now: Now, out: &mut Outbox) -> Result<u32, Turn> {
-        let slot = self.lanes.head(lane);
-        if slot == NONE {
-            return Err(Turn::Empty);
-        }
-        let Slot { position, key, .. } = self.book.slots[slot];
-        if !self.pages.is_at_hand(position) {
-            self.ask(position.block, now, out);
-            return Err(Turn::NeedsBlock);
-        }
+        let slot = self.next_in(lane, now, out)?;
+        let key = self.book.slots[slot].key;
         let parts = if key == 0 { None } else { Some((key, self.concatenations.cost(key))) };
         let same_link = parts.and_then(|_| self.concatenations.course(key)?.link);
         let state = &mut self.carriers[carrier as usize];
@@ -335,6 +332,25 @@ impl Bridge {
         state.breaker.sent(now.mono);
         self.hand(slot, link, carrier, out);
         Ok(slot)
+    }
+
+    /// The next message of the lane whose number is not held. Its record is at hand.
+    fn next_in(&mut self, lane: u16, now: Now, out: &mut Outbox) -> Result<u32, Turn> {
+        loop {
+            let slot = self.lanes.head(lane);
+            if slot == NONE {
+                return Err(Turn::Empty);
+            }
+            let position = self.book.slots[slot].position;
+            if !self.pages.is_at_hand(position) {
+                self.ask(position.block, now, out);
+                return Err(Turn::NeedsBlock);
+            }
+            if self.rights.holds.is_empty() || !self.is_held(slot) {
+                return Ok(slot);
+            }
+            self.set_aside(slot, now);
+        }
     }
 
     /// Lends one message to a link. Its accept record is at hand.

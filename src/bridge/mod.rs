@@ -10,7 +10,7 @@
 //! `inbound` takes messages from handsets, `account` brings them and receipts to clients, `recall` takes requests about
 //! earlier messages (`manage` cancels and replaces, `seek` looks for them by address, `lookup` in the archive), `due`
 //! says when to look again, `seal` moves what is settled into the archive, `recover` rebuilds everything from the
-//! journal.
+//! journal, `rights` takes the records of one person out and holds a number.
 
 mod account;
 mod answer;
@@ -35,6 +35,7 @@ mod recall;
 mod receipt;
 mod recover;
 mod refusal;
+mod rights;
 mod seal;
 mod seek;
 mod submit;
@@ -49,12 +50,13 @@ pub use input::{Input, Outbox, Parcels};
 pub use lookup::Lookup;
 pub use pages::Room;
 pub use refusal::{InboundRefusal, Refusal};
+pub use rights::{Cleared, Hits, Standing, hits};
 pub use tally::{AccountTally, CarrierTally, CountryTally, Tally};
 
 use crate::clock::{Mono, Now, Unix};
 use crate::limits;
 use crate::message::{LinkId, MessageId, MessageState};
-use crate::policy::Policy;
+use crate::policy::{Holds, Policy, TokenKey};
 use crate::session::Event;
 use crate::store::{Block, Enrolled, Write};
 use account::AccountState;
@@ -98,6 +100,7 @@ pub struct Bridge {
     reading: FxHashMap<u64, Mono>,
     sealing: seal::Sealing,
     recalls: Recalls,
+    rights: rights::Rights,
     notices: Notices,
     concatenations: Concatenations,
     due: Vec<u32>,
@@ -136,6 +139,7 @@ impl Bridge {
             reading: FxHashMap::default(),
             sealing: seal::Sealing::default(),
             recalls: Recalls::default(),
+            rights: rights::Rights::new(Holds::none(seeded_key(seed))),
             notices: Notices::default(),
             concatenations: Concatenations::new(seed),
             due: Vec::new(),
@@ -209,7 +213,7 @@ impl Bridge {
     /// `cut` and `then` belong to the same commit.
     pub fn close_commit(&mut self, now: Now, out: &mut Outbox) -> Vec<Block> {
         self.seal(now, out);
-        self.pages.take()
+        self.pages.take(now.mono)
     }
 
     /// Whether nothing is lent to any link: the process may stop.
@@ -442,6 +446,13 @@ impl Bridge {
             carried: self.sealing.carried,
         }
     }
+}
+
+/// A key for a bridge that was given none: nothing under it outlives the process.
+fn seeded_key(seed: u64) -> TokenKey {
+    let mut secret = [0; TokenKey::OCTETS];
+    secret[..8].copy_from_slice(&seed.to_le_bytes());
+    TokenKey::new(&secret)
 }
 
 /// Whole Unix seconds of `unix`, for compact records.

@@ -5,6 +5,7 @@ use std::collections::VecDeque;
 
 use rustc_hash::FxHashMap;
 
+use crate::clock::Mono;
 use crate::limits;
 use crate::store::{Accept, Block, BlockBuilder, Inbound, Position, Write};
 
@@ -34,6 +35,8 @@ pub(super) struct Page {
     pub(super) octets: u32,
     /// Whether it says anything but where numbers go on.
     pub(super) tells: bool,
+    /// When it was closed; the start of the process for one that is older.
+    closed: Mono,
 }
 
 /// The journal's blocks from the oldest that is not cut to the one being written.
@@ -52,6 +55,8 @@ pub(super) struct Pages {
     shelf_order: VecDeque<u64>,
     shelf_octets: usize,
     room: Room,
+    /// Blocks that take the place of stored ones.
+    redone: Vec<Block>,
 }
 
 impl Pages {
@@ -68,6 +73,7 @@ impl Pages {
             shelf_order: VecDeque::new(),
             shelf_octets: 0,
             room: Room::default(),
+            redone: Vec::new(),
         }
     }
 
@@ -186,7 +192,7 @@ impl Pages {
 
     /// Whether the open commit holds any fact.
     pub(super) fn is_clean(&self) -> bool {
-        self.builder.is_empty()
+        self.builder.is_empty() && self.redone.is_empty()
     }
 
     /// Octets in the open commit.
@@ -194,16 +200,33 @@ impl Pages {
         self.builder.octets()
     }
 
+    /// Puts a block in the place of a closed one, with the next commit.
+    pub(super) fn redo(&mut self, block: Block) {
+        if let Some(kept) = self.shelf.get_mut(&block.number) {
+            kept.clone_from(&block);
+        }
+        self.redone.push(block);
+    }
+
+    /// The number of the first block that holds nothing written so far.
+    pub(super) fn end(&self) -> u64 {
+        self.builder.next() + u64::from(self.builder.has_open())
+    }
+
     /// Closes the open commit: its blocks go to the store and stay at hand for a while.
-    pub(super) fn take(&mut self) -> Vec<Block> {
-        let blocks = self.builder.take();
+    pub(super) fn take(&mut self, now: Mono) -> Vec<Block> {
+        let mut blocks = self.builder.take();
         self.open = self.builder.next();
         for block in &blocks {
             let octets = block.octets.len();
-            self.page_mut(block.number).octets = u32::try_from(octets).unwrap_or(u32::MAX);
+            let page = self.page_mut(block.number);
+            (page.octets, page.closed) = (u32::try_from(octets).unwrap_or(u32::MAX), now);
             self.octets += octets as u64;
             self.keep(block.clone());
         }
+        // Cut since then, it would come back.
+        let first = self.first;
+        blocks.extend(self.redone.drain(..).filter(|block| block.number >= first));
         blocks
     }
 
@@ -234,6 +257,13 @@ impl Pages {
         let number = self.first + n as u64;
         let page = *self.pages.get(n)?;
         (number < self.open).then_some((number, page))
+    }
+
+    /// The last block, closed at least `age_us` ago, with a record that is needed no more.
+    pub(super) fn last_stale(&self, now: Mono, age_us: u64) -> Option<u64> {
+        let is_stale = |page: &Page| page.live < page.total && now.since_us(page.closed) >= age_us;
+        let at = self.pages.iter().rposition(is_stale)?;
+        Some(self.first + at as u64).filter(|number| *number < self.open)
     }
 
     /// Forgets the oldest block.

@@ -166,7 +166,11 @@ impl Bridge {
     pub(super) fn archived(&mut self, ticket: u64, record: Option<&ArchiveRecord>, out: &mut Outbox) {
         for pending in self.recalls.take(|wait| wait == Wait::Archive(ticket)) {
             let Some(ask) = self.revive(&pending) else { continue };
-            match archived_state(ask.body, record) {
+            let held = |record: &&ArchiveRecord| match (record.source.address(), record.destination.address()) {
+                (Some(source), Some(destination)) => self.rights.holds.cover(record.account, &source, &destination),
+                _ => false,
+            };
+            match archived_state(ask.body, record.filter(|record| !held(record))) {
                 Ok(answer) => self.answer_recall(ask, &answer, out),
                 Err(refusal) => self.refuse(ask, refusal, out),
             }
@@ -211,7 +215,9 @@ impl Bridge {
         let name = Name::read(query.message_id).ok_or(Refusal::Malformed(CommandStatus::ESME_RINVMSGID))?;
         let slots = self.named(ask.account, name);
         let Some(&first) = slots.first() else { return Err(Hold::Archive(name)) };
-        if !is_from(&self.sm_of(first)?, &query.source) {
+        let sm = self.sm_of(first)?;
+        let held = self.rights.holds.cover(AccountId(ask.account), &sm.source, &sm.destination);
+        if held || !is_from(&sm, &query.source) {
             return Err(Refusal::Query.into());
         }
         // Of several under one id the first that has not ended speaks for them.
@@ -248,6 +254,7 @@ impl Bridge {
             let entry = &self.book.slots[*slot];
             entry.account.0 == account
                 && !entry.is_mobile()
+                && !self.is_erased(*slot)
                 && (entry.flags & LEGACY_ID != 0) == legacy
                 && shown(entry) == id
         };

@@ -217,9 +217,13 @@ impl Bridge {
                 }
                 self.apply_receipt(slot, state, receipt.error, now);
             }
+            None if self.rights.is_buried(keys, now.unix.seconds()) => {
+                self.carriers[carrier as usize].tally.receipts_erased += 1;
+            }
             None => {
                 let (at, carrier, error) = (now.unix.seconds(), CarrierId(carrier), receipt.error);
-                let recipient = sm.source.octets();
+                // Enough to tell recipients apart later, and nobody's number.
+                let recipient = &written_tail(recipients[0]);
                 let state_octet = state as u8;
                 let write = Write::Parked { carrier, at, state: state_octet, error, carrier_message_id: id, recipient };
                 self.pages.write(&write);
@@ -286,6 +290,22 @@ pub(super) fn tail(number: &[u8]) -> u16 {
     (value.wrapping_mul(0x9E37_79B1) >> 16) as u16
 }
 
+/// A [`tail`] as the journal keeps it: no number begins with such an octet.
+fn written_tail(tail: u16) -> [u8; 3] {
+    let [low, high] = tail.to_le_bytes();
+    [TAIL, low, high]
+}
+
+/// The [`tail`] in what the journal keeps; earlier versions kept the number.
+pub(super) fn read_tail(recipient: &[u8]) -> u16 {
+    match *recipient {
+        [TAIL, low, high] => u16::from_le_bytes([low, high]),
+        _ => tail(recipient),
+    }
+}
+
+const TAIL: u8 = 0xFF;
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -305,6 +325,14 @@ mod tests {
         let mut buffer = [0; 48];
         assert_eq!(digits(255, 16, &mut buffer), b"ff");
         assert_eq!(digits(u128::MAX, 10, &mut buffer), u128::MAX.to_string().as_bytes());
+    }
+
+    #[test]
+    fn a_recipient_is_kept_as_a_hash_and_numbers_kept_earlier_are_read() {
+        for number in [&b"4791234567"[..], b"", b"12"] {
+            assert_eq!(read_tail(&written_tail(tail(number))), tail(number));
+            assert_eq!(read_tail(number), tail(number));
+        }
     }
 
     #[test]

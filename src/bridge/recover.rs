@@ -3,7 +3,7 @@
 
 use super::Bridge;
 use super::book::{NO_INDEX, Slot, Stage};
-use super::receipt::{ParkedReceipt, canonical, tail};
+use super::receipt::{ParkedReceipt, canonical, read_tail, tail};
 use super::{limits, seconds};
 use crate::clock::{Mono, Now};
 use crate::message::{AccountId, CarrierId, MessageId, MessageState};
@@ -104,11 +104,12 @@ impl Bridge {
                 if (carrier.0 as usize) < self.carriers.len() {
                     let keys = self.book.keys(carrier, carrier_message_id);
                     let state = MessageState::from_octet(state).unwrap_or(MessageState::Unknown);
-                    let recipients = [tail(recipient); 2];
+                    let recipients = [read_tail(recipient); 2];
                     let receipt = ParkedReceipt { keys, recipients, carrier, at, until: Mono(0), state, error };
                     self.parked.park(receipt, &mut self.carriers);
                 }
             }
+            Write::Blank { .. } => {}
             Write::Mark { next_id } => self.next_id = self.next_id.max(next_id.0),
         }
     }

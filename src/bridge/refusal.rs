@@ -41,6 +41,8 @@ pub enum Refusal {
     NoRecipient,
     /// As many requests that take their time are under way as may be.
     Busy,
+    /// The processing of one of the numbers is restricted, on the client's own instruction.
+    Restricted,
 }
 
 /// What a client is told whose message may go to no carrier of its route, from the range for vendors (SMPP 3.4 §5.1.3).
@@ -94,7 +96,7 @@ impl InboundRefusal {
 
 impl Refusal {
     /// Every reason's label, in the order of [`Self::index`].
-    pub const LABELS: [&'static str; 18] = [
+    pub const LABELS: [&'static str; 19] = [
         "malformed",
         "address",
         "time",
@@ -113,6 +115,7 @@ impl Refusal {
         "distribution_list",
         "no_recipient",
         "busy",
+        "restricted",
     ];
 
     /// Position in [`Self::LABELS`].
@@ -137,6 +140,7 @@ impl Refusal {
             Self::List => 15,
             Self::NoRecipient => 16,
             Self::Busy => 17,
+            Self::Restricted => 18,
         }
     }
 
@@ -154,7 +158,7 @@ impl Refusal {
             Self::Transfer => TRANSFER_REFUSED,
             Self::Query => CommandStatus::ESME_RQUERYFAIL,
             Self::List => CommandStatus::ESME_RCNTSUBDL,
-            Self::NoRecipient => CommandStatus::ESME_RSUBMITFAIL,
+            Self::NoRecipient | Self::Restricted => CommandStatus::ESME_RSUBMITFAIL,
             Self::Cancel => CommandStatus::ESME_RCANCELFAIL,
             Self::Replace => CommandStatus::ESME_RREPLACEFAIL,
         }

@@ -2,6 +2,10 @@
 //! text, keyed by the time at which they may be forgotten; then they are cut. What still lives in a block that is
 //! mostly empty is carried forward into the open commit.
 //!
+//! A text goes with its block. So that one message which lives long does not keep the texts of others, a block in which
+//! something ended is sealed at the latest when it is as old as [`limits::TEXT_US`], with all before it: what lives in
+//! them is carried forward, however much it is.
+//!
 //! Blocks are sealed oldest first. So everything a block says of a message accepted earlier belongs to one that is
 //! sealed, or was carried together with its latest state.
 
@@ -18,6 +22,8 @@ use crate::store::{Accept, ArchiveBuilder, ArchiveRecord, Block, Inbound, Party,
 
 /// Microseconds a settled block waits for company, so that archive blocks do not become tiny.
 const PATIENCE_US: u64 = 1_000_000;
+/// Microseconds between two looks for blocks that keep texts too long.
+const LOOK_US: u64 = 10_000_000;
 /// Settled blocks at which sealing waits no longer.
 const COMPANY: usize = 8;
 
@@ -28,6 +34,12 @@ pub(super) struct Sealing {
     /// Since when the oldest block has been ready.
     ready_since: Option<Mono>,
     patience_us: u64,
+    /// Whether what lives may be carried forward now.
+    may_carry: bool,
+    /// Blocks up to this number keep texts that are not needed for longer than they may.
+    stale_to: Option<u64>,
+    /// When to look for such again.
+    look_at: Mono,
     pub(super) sealed: u64,
     pub(super) carried: u64,
 }
@@ -41,7 +53,12 @@ impl Sealing {
 impl Bridge {
     /// Whether the next commit would seal something.
     pub(super) fn may_seal(&mut self, now: Now) -> bool {
-        let ready = self.pages.oldest().is_some_and(|(_, page)| self.is_ready(page));
+        self.sealing.may_carry = self.rights.may_carry(now.mono);
+        if now.mono >= self.sealing.look_at {
+            self.sealing.look_at = Mono(now.mono.0 + LOOK_US);
+            self.sealing.stale_to = self.pages.last_stale(now.mono, limits::TEXT_US);
+        }
+        let ready = self.pages.oldest().is_some_and(|(number, page)| self.is_ready(number, page));
         if !ready || self.store_failing {
             self.sealing.ready_since = None;
             return false;
@@ -50,17 +67,21 @@ impl Bridge {
         let parked = self.parked.len() > 0;
         self.sealing.patience_us = if parked { u64::from(limits::PARKED_S) * 1_000_000 } else { PATIENCE_US };
         let since = *self.sealing.ready_since.get_or_insert(now.mono);
-        let company = self.pages.nth(COMPANY).is_some_and(|(_, page)| self.is_ready(page));
+        let company = self.pages.nth(COMPANY).is_some_and(|(number, page)| self.is_ready(number, page));
         company || now.mono.since_us(since) >= self.sealing.patience_us
     }
 
     /// A block is ready when nothing in it lives, or when so little of the whole journal lives that carrying pays. One
     /// that only says where numbers go on waits until another is there to say it.
-    fn is_ready(&self, page: Page) -> bool {
+    fn is_ready(&self, number: u64, page: Page) -> bool {
         if page.live == 0 {
             return page.tells || self.pages.nth(1).is_some();
         }
-        self.pages.is_large() && (page.live * 4 <= page.total || self.pages.live_percent() < 25)
+        if !self.sealing.may_carry {
+            return false;
+        }
+        let is_stale = self.sealing.stale_to.is_some_and(|last| number <= last);
+        is_stale || self.pages.is_large() && (page.live * 4 <= page.total || self.pages.live_percent() < 25)
     }
 
     /// Seals up to [`limits::SEAL_BLOCKS`] of the oldest blocks into the open commit.
@@ -73,7 +94,7 @@ impl Bridge {
         for _ in 0..limits::SEAL_BLOCKS {
             let Some((number, page)) = self.pages.oldest() else { break };
             // The mark of this commit stands for those of the blocks behind, too.
-            if !(self.is_ready(page) || (sealed && page.live == 0)) {
+            if !(self.is_ready(number, page) || (sealed && page.live == 0)) {
                 break;
             }
             let Some(block) = self.pages.block(number) else {
@@ -126,7 +147,7 @@ impl Bridge {
                         self.pages.write(&write);
                     }
                 }
-                Write::Mark { .. } => {}
+                Write::Blank { .. } | Write::Mark { .. } => {}
             }
         }
     }

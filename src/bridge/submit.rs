@@ -161,6 +161,9 @@ impl Bridge {
         number::source_is_valid(&sm.source).map_err(Refusal::Address)?;
         let home = self.accounts[account as usize].home;
         let destination = number::dialled_from(home, &sm.destination).map_err(Refusal::Address)?;
+        if !self.rights.holds.is_empty() && self.rights.holds.cover(AccountId(account), &sm.source, &sm.destination) {
+            return Err(Refusal::Restricted);
+        }
         let country =
             self.policy.prefixes.find(destination.digits()).ok_or(Refusal::Address(CommandStatus::ESME_RINVDSTADR))?;
         let state = &self.accounts[account as usize];

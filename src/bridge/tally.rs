@@ -69,6 +69,8 @@ pub struct CarrierTally {
     pub receipts_repeated: u64,
     /// Receipts that found no message in time.
     pub receipts_orphaned: u64,
+    /// Receipts of messages that were erased.
+    pub receipts_erased: u64,
     /// Receipts that came before the answer to their `submit_sm`.
     pub receipts_early: u64,
     /// Receipts whose id had another number base than the answer.

@@ -10,6 +10,7 @@ use std::time::Duration;
 use clap::{Args, Subcommand};
 use serde_json::Value;
 
+use super::subject::Document;
 use super::{Failure, json};
 use crate::config::{Config, DEFAULT_PATH};
 use crate::control::{Answer, Ask, BindRow, Login, Request, StatusRow};
@@ -36,6 +37,9 @@ pub(super) struct SocketArgs {
     /// Why; goes into the audit log. No numbers and texts of messages
     #[arg(long, value_name = "TEXT", default_value = "")]
     reason: String,
+    /// The client's documented instruction; goes into the audit log. No numbers
+    #[arg(long, value_name = "REF", default_value = "")]
+    instruction: String,
     /// Print the answers as JSON, one object a line
     #[arg(long)]
     json: bool,
@@ -191,20 +195,24 @@ impl SocketArgs {
     /// Asks over an open connection and prints what comes.
     pub(super) fn converse(&self, mut stream: UnixStream, request: Request) -> Result<(), Failure> {
         let broken = |error: std::io::Error| Failure::failed(format!("the process gave no answer: {error}"));
-        let ask = Ask { request, reason: self.reason.clone(), instruction: String::new(), login: self.login()? };
+        let ask =
+            Ask { request, reason: self.reason.clone(), instruction: self.instruction.clone(), login: self.login()? };
         let mut line = serde_json::to_vec(&ask).map_err(|error| Failure::failed(error.to_string()))?;
         line.push(b'\n');
         stream.set_read_timeout(Some(SILENCE_MAX)).map_err(broken)?;
         stream.write_all(&line).map_err(broken)?;
+        let mut document = Document::default();
         for line in BufReader::new(stream).lines() {
             let line = line.map_err(broken)?;
             let answer: Answer =
                 serde_json::from_str(&line).map_err(|_| Failure::failed("the process speaks another version"))?;
             match answer {
                 Answer::Row(_) if self.json => println!("{line}"),
+                Answer::Row(row) if ask.request.number().is_some() => document.take(&row),
                 Answer::Row(row) => println!("{}", spoken(&ask.request, row)?),
                 Answer::Refused(why) => return Err(Failure::refused(why)),
                 Answer::Done(said) => {
+                    document.end();
                     if self.json {
                         println!("{line}");
                     } else {
@@ -228,7 +236,7 @@ pub(super) fn configuration(named: Option<&Path>) -> Result<Config, Failure> {
     }
 }
 
-fn ask(args: &SocketArgs, request: Request) -> Result<(), Failure> {
+pub(super) fn ask(args: &SocketArgs, request: Request) -> Result<(), Failure> {
     match args.connect()? {
         Some(stream) => args.converse(stream, request),
         None => Err(Failure::failed(format!("{}: no process listens there", args.path()?.display()))),

@@ -11,6 +11,7 @@ mod logging;
 mod publish;
 mod report;
 mod serve;
+mod subject;
 
 use std::future::Future;
 use std::path::PathBuf;
@@ -83,6 +84,9 @@ enum Command {
     /// Disable or enable an account
     #[command(subcommand)]
     Account(control::AccountCommand),
+    /// See, erase, restrict or correct the data of one person
+    #[command(subcommand)]
+    Subject(subject::SubjectCommand),
     /// Revoke or restore an operator
     #[command(subcommand)]
     Operator(control::OperatorCommand),
@@ -146,6 +150,7 @@ impl Cli {
             Some(Command::Unbind(args)) => control::unbind(args)?,
             Some(Command::Drain(args)) => control::drain(args)?,
             Some(Command::Account(command)) => control::account(command)?,
+            Some(Command::Subject(command)) => subject::subject(command)?,
             Some(Command::Operator(command)) => control::operator(command)?,
             Some(Command::Audit(command)) => audit::audit(command)?,
             Some(Command::Carrier(args)) => carrier(*args)?,

@@ -91,6 +91,7 @@ fn snapshot(pulse: &Pulse, server: &Watch, policy: &Policy, clock: Clock) -> Sna
     store.flush_us = buckets(pulse.flush_us.as_ref(), DELAY_BOUNDS_US);
     store.commit_size = buckets(pulse.commit_size.as_ref(), COMMIT_BOUNDS);
     let class = |octet| Class::from_octet(octet).map_or("unknown", Class::name);
+    store.overdue = pulse.overdue;
     store.swept = pulse.swept.iter().map(|(octet, count)| Count::new(class(*octet), *count)).collect();
     snapshot
 }

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use tokio::net::TcpListener;
 use tokio::signal::unix::{Signal, SignalKind, signal};
-use tokio::sync::watch;
+use tokio::sync::{Mutex, watch};
 
 use super::Failure;
 use super::publish::publish;
@@ -14,7 +14,7 @@ use crate::admin::{self, Status};
 use crate::audit::{self, Activity, Draft, Object, Recorder};
 use crate::clock::Clock;
 use crate::config::{Config, Listen};
-use crate::control::{Desk, Keeper, Operators, Socket};
+use crate::control::{Desk, Keeper, Operators, Privacy, Socket, token_key};
 use crate::net::{self, Board, Listeners, Phase, Roster};
 use crate::sandbox::{CarrierArgs, spawn_carrier};
 
@@ -96,13 +96,25 @@ async fn run(config: Config, text: &str, greeting: Option<String>) -> Result<(),
     remember(&recorder, started(text)).await;
     let shut = keeper.standing().disabled_accounts.iter().cloned().collect::<Vec<_>>();
     let (board, server) = Board::new(Roster::new(activity.clone(), recorder.clone(), shut));
-    let control = control(&config, &status, &server, &stop, (&keeper, &recorder), clock)?;
+    let privacy = privacy(&config, &keeper, &server, clock)?;
+    let persons = &keeper.standing().persons;
+    let decided = net::Records {
+        recorder: recorder.clone(),
+        key: privacy.key.clone(),
+        held: persons.all_held(),
+        graves: persons.all_graves(),
+    };
+    tokio::spawn({
+        let privacy = Arc::clone(&privacy);
+        async move { privacy.resume().await }
+    });
+    let control = control(&config, &status, &server, &stop, (&keeper, &recorder), &privacy)?;
     tokio::spawn(announce(server.phase.clone(), config.listen.clone(), greeting));
     let records = (recorder.clone(), activity);
     tokio::spawn(publish(server, Arc::clone(&config.policy), status.clone(), clock, records));
     // The one source of chance: a seed from the operating system.
     let seed = RandomState::new().hash_one(0u8);
-    let serving = net::serve(config, listeners, clock, seed, board, wish);
+    let serving = net::serve(config, listeners, clock, seed, (board, decided), wish);
     tokio::pin!(serving);
     let ended = tokio::select! {
         ended = &mut serving => ended.map_err(|error| Failure::failed(error.to_string())),
@@ -119,6 +131,17 @@ async fn run(config: Config, text: &str, greeting: Option<String>) -> Result<(),
 
 /// What outlives a restart beside the store: disabled accounts, revoked operators.
 const STANDING: &str = "standing.json";
+
+/// The secret that tokens of numbers are made with.
+const TOKEN_KEY: &str = "token.key";
+
+/// What requests about persons are carried out with.
+fn privacy(config: &Config, keeper: &Arc<Keeper>, server: &net::Watch, clock: Clock) -> Result<Arc<Privacy>, Failure> {
+    let key = token_key(&config.store.path.join(TOKEN_KEY));
+    let key = key.map_err(|fault| Failure::failed(format!("nothing is started: {fault}")))?;
+    let (registry, keeper, erasing) = (server.registry.clone(), Arc::clone(keeper), Mutex::default());
+    Ok(Arc::new(Privacy { registry, keeper, key, clock, erasing }))
+}
 
 /// Audit log and activity log.
 fn records(config: &Config, clock: Clock) -> std::io::Result<(Recorder, Activity)> {
@@ -149,7 +172,7 @@ fn control(
     server: &net::Watch,
     stop: &watch::Sender<bool>,
     (keeper, recorder): (&Arc<Keeper>, &Recorder),
-    clock: Clock,
+    privacy: &Arc<Privacy>,
 ) -> Result<tokio::task::JoinHandle<()>, Failure> {
     let socket = Socket::open(&config.listen.control).map_err(|fault| Failure::failed(fault.to_string()))?;
     let desk = Desk {
@@ -159,9 +182,10 @@ fn control(
         stop: stop.clone(),
         keeper: Arc::clone(keeper),
         recorder: recorder.clone(),
-        operators: Operators::new(config.operators.clone(), socket.own_uid(), clock),
+        operators: Operators::new(config.operators.clone(), socket.own_uid(), privacy.clock),
         accounts: config.policy.accounts.iter().map(|account| account.system_id.clone()).collect(),
         audit: config.audit.path.clone(),
+        privacy: Arc::clone(privacy),
     };
     Ok(tokio::spawn(socket.serve(Arc::new(desk))))
 }

@@ -12,6 +12,7 @@ use tokio::sync::{mpsc, watch};
 use tokio::time::{Instant, sleep};
 
 use super::operators::{Caller, Operators};
+use super::privacy::{Person, Privacy};
 use super::request::{Answer, Ask, BindRow, Request, StatusRow};
 use super::standing::Keeper;
 use crate::admin::Status;
@@ -46,6 +47,8 @@ pub struct Desk {
     pub accounts: Vec<String>,
     /// The folder of the audit log.
     pub audit: PathBuf,
+    /// Who knows about persons.
+    pub privacy: Arc<Privacy>,
 }
 
 impl Desk {
@@ -63,26 +66,66 @@ impl Desk {
             outcome: Outcome::Allowed,
         };
         let right = caller.operator.may(action, account.as_deref()).map_err(|denied| denied.to_string());
-        if let Err(why) = right.and_then(|()| self.check(request)) {
-            draft.outcome = Outcome::Denied;
-            return match self.recorder.record(draft).await {
-                Ok(_) => Answer::Refused(why),
-                Err(unrecorded) => Answer::Refused(format!("{why}; {unrecorded}")),
-            };
+        let right = right.and_then(|()| self.check(ask)).and_then(|()| self.person(request));
+        if let Ok(Some(person)) = &right {
+            draft.object.id = person.token.to_string();
         }
+        let person = match right {
+            Ok(person) => person,
+            Err(why) => return self.refuse(draft, why).await,
+        };
         if let Err(unrecorded) = self.recorder.record(draft.clone()).await
             && !action.needs_no_record()
         {
             return Answer::Refused(format!("nothing was done: {unrecorded}"));
         }
-        match self.carry_out(caller, request, rows).await {
-            Ok(said) => Answer::Done(said),
+        let done = match person {
+            Some(person) => self.serve_person(person, ask, rows).await,
+            None => self.carry_out(caller, request, rows).await,
+        };
+        match done {
+            Ok(said) => {
+                if action.is_of_a_person() {
+                    (draft.outcome, draft.reason) = (Outcome::Done, said.clone());
+                    // It is told to whoever asked, and counted as lost.
+                    let _counted = self.recorder.record(draft).await;
+                }
+                Answer::Done(said)
+            }
             Err(why) => {
                 draft.outcome = Outcome::Failed;
-                // It is told to whoever asked, and counted as lost.
+                // As above.
                 let _counted = self.recorder.record(draft).await;
                 Answer::Refused(why)
             }
+        }
+    }
+
+    async fn refuse(&self, mut draft: Draft, why: String) -> Answer {
+        draft.outcome = Outcome::Denied;
+        match self.recorder.record(draft).await {
+            Ok(_) => Answer::Refused(why),
+            Err(unrecorded) => Answer::Refused(format!("{why}; {unrecorded}")),
+        }
+    }
+
+    /// The person that a request is about, if it is about one.
+    fn person(&self, request: &Request) -> Result<Option<Person>, String> {
+        match (request.account(), request.number()) {
+            (Some(account), Some(number)) => self.privacy.person(account, &number.0).map(Some),
+            _ => Ok(None),
+        }
+    }
+
+    async fn serve_person(&self, person: Person, ask: &Ask, rows: &mpsc::Sender<Answer>) -> Result<String, String> {
+        let (privacy, instruction) = (&self.privacy, ask.instruction.as_str());
+        match &ask.request {
+            Request::SubjectExport { unmask, .. } => privacy.export(&person, *unmask, rows).await,
+            Request::SubjectErase { .. } => privacy.erase(person, instruction, rows).await,
+            Request::SubjectRestrict { .. } => privacy.restrict(&person, instruction).await,
+            Request::SubjectRelease { .. } => privacy.release(&person).await,
+            Request::SubjectNote { text, .. } => privacy.note(&person, text, instruction).await,
+            _ => Err("that is about no person".to_owned()),
         }
     }
 
@@ -94,8 +137,17 @@ impl Desk {
         }
     }
 
-    /// Whether what is named exists.
-    fn check(&self, request: &Request) -> Result<(), String> {
+    /// Whether what is named exists, and what is needed is there.
+    fn check(&self, ask: &Ask) -> Result<(), String> {
+        let request = &ask.request;
+        if request.needs_instruction() && ask.instruction.trim().is_empty() {
+            return Err(
+                "without the client's documented instruction nothing is done: name it with --instruction".to_owned()
+            );
+        }
+        if request.unmasks() && ask.reason.trim().is_empty() {
+            return Err("what is masked is shown for a reason only: name it with --reason".to_owned());
+        }
         if let Some(account) = request.account()
             && !self.accounts.iter().any(|own| own == account)
         {
@@ -143,6 +195,11 @@ impl Desk {
                 self.change(move |standing| _ = standing.revoked_operators.remove(&restored)).await?;
                 Ok(format!("operator \"{name}\" may come back"))
             }
+            Request::SubjectExport { .. }
+            | Request::SubjectErase { .. }
+            | Request::SubjectRestrict { .. }
+            | Request::SubjectRelease { .. }
+            | Request::SubjectNote { .. } => Err("that is about a person".to_owned()),
             Request::AuditShow { from, to, actor } => {
                 self.show_audit(from.as_deref(), to.as_deref(), actor.clone(), rows).await
             }

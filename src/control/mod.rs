@@ -8,14 +8,22 @@
 //! new request needs is a variant, its action, its row in the table of roles, and its work.
 
 pub mod desk;
+mod export;
 pub mod operators;
+pub mod persons;
+pub mod privacy;
 pub mod request;
 pub mod socket;
 pub mod standing;
 
 pub use desk::Desk;
 pub use operators::{Caller, Operators};
-pub use request::{Answer, Ask, BindRow, Login, Request, StatusRow};
+pub use persons::{Persons, token_key};
+pub use privacy::Privacy;
+pub use request::{
+    Answer, Ask, BindRow, CarrierRow, ErasedRow, Login, PersonRow, PersonSummary, ProgressRow, Request, StatusRow,
+    TextRow, Written,
+};
 pub use socket::{Socket, SocketFault};
 pub use standing::{Keeper, Standing, StandingFault};
 

@@ -5,6 +5,7 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+use super::persons::Note;
 use crate::audit::Object;
 use crate::policy::Action;
 
@@ -88,6 +89,46 @@ pub enum Request {
         /// As above.
         name: String,
     },
+    /// The records of a number within an account: a [`PersonRow`] each, then a [`PersonSummary`].
+    SubjectExport {
+        /// The account's `system_id`.
+        account: String,
+        /// The number.
+        number: Written,
+        /// Whether numbers and texts are shown as they are.
+        #[serde(default)]
+        unmask: bool,
+    },
+    /// Erase the records of a number within an account: an [`ErasedRow`].
+    SubjectErase {
+        /// The account's `system_id`.
+        account: String,
+        /// The number.
+        number: Written,
+    },
+    /// Hold a number: nothing is sent to it, and nothing of it is shown to clients or forgotten.
+    SubjectRestrict {
+        /// The account's `system_id`.
+        account: String,
+        /// The number.
+        number: Written,
+    },
+    /// Undo [`Request::SubjectRestrict`].
+    SubjectRelease {
+        /// The account's `system_id`.
+        account: String,
+        /// The number.
+        number: Written,
+    },
+    /// Add a correction that every reading of the number's records shows.
+    SubjectNote {
+        /// The account's `system_id`.
+        account: String,
+        /// The number.
+        number: Written,
+        /// What it says.
+        text: String,
+    },
     /// Lines of the audit log: a text each.
     AuditShow {
         /// First day, `2026-12-01`.
@@ -100,6 +141,17 @@ pub enum Request {
         #[serde(default, skip_serializing_if = "Option::is_none")]
         actor: Option<String>,
     },
+}
+
+/// A telephone number as somebody wrote it. `Debug` hides it.
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct Written(pub String);
+
+impl fmt::Debug for Written {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Written({} characters)", self.0.chars().count())
+    }
 }
 
 impl Request {
@@ -115,6 +167,12 @@ impl Request {
             Self::AccountEnable { .. } => Action::AccountEnable,
             Self::OperatorRevoke { .. } => Action::OperatorRevoke,
             Self::OperatorRestore { .. } => Action::OperatorRestore,
+            Self::SubjectExport { unmask: false, .. } => Action::SubjectExport,
+            Self::SubjectExport { unmask: true, .. } => Action::SubjectUnmask,
+            Self::SubjectErase { .. } => Action::SubjectErase,
+            Self::SubjectRestrict { .. } => Action::SubjectRestrict,
+            Self::SubjectRelease { .. } => Action::SubjectRelease,
+            Self::SubjectNote { .. } => Action::SubjectNote,
             Self::AuditShow { .. } => Action::AuditShow,
         }
     }
@@ -133,6 +191,12 @@ impl Request {
                 let part = |text: &Option<String>| text.clone().unwrap_or_else(|| "*".to_owned());
                 Object::new("audit", format!("{}..{} actor {}", part(from), part(to), part(actor)))
             }
+            // Its token is filled in where the key is.
+            Self::SubjectExport { .. }
+            | Self::SubjectErase { .. }
+            | Self::SubjectRestrict { .. }
+            | Self::SubjectRelease { .. }
+            | Self::SubjectNote { .. } => Object::new("number", ""),
             Self::Status {} | Self::Binds { account: None } | Self::Drain {} => Object::default(),
         }
     }
@@ -142,11 +206,41 @@ impl Request {
     pub fn account(&self) -> Option<&str> {
         match self {
             Self::Binds { account } => account.as_deref(),
-            Self::UnbindAccount { account } | Self::AccountDisable { account } | Self::AccountEnable { account } => {
-                Some(account)
-            }
+            Self::UnbindAccount { account }
+            | Self::AccountDisable { account }
+            | Self::AccountEnable { account }
+            | Self::SubjectExport { account, .. }
+            | Self::SubjectErase { account, .. }
+            | Self::SubjectRestrict { account, .. }
+            | Self::SubjectRelease { account, .. }
+            | Self::SubjectNote { account, .. } => Some(account),
             _ => None,
         }
+    }
+
+    /// The number it names, if it names one.
+    #[must_use]
+    pub fn number(&self) -> Option<&Written> {
+        match self {
+            Self::SubjectExport { number, .. }
+            | Self::SubjectErase { number, .. }
+            | Self::SubjectRestrict { number, .. }
+            | Self::SubjectRelease { number, .. }
+            | Self::SubjectNote { number, .. } => Some(number),
+            _ => None,
+        }
+    }
+
+    /// Whether it may only be done on the client's documented instruction.
+    #[must_use]
+    pub fn needs_instruction(&self) -> bool {
+        self.number().is_some()
+    }
+
+    /// Whether it shows what is masked otherwise.
+    #[must_use]
+    pub fn unmasks(&self) -> bool {
+        matches!(self, Self::SubjectExport { unmask: true, .. })
     }
 }
 
@@ -202,6 +296,118 @@ pub struct StatusRow {
     pub audit_failing: Option<String>,
 }
 
+/// A record of a number. What is masked shows the beginning and the end of numbers, and no text.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PersonRow {
+    /// What the message is called here.
+    pub id: String,
+    /// `to_handset` or `from_handset`.
+    pub direction: String,
+    /// When it was accepted, UTC.
+    pub accepted: String,
+    /// When it became final, UTC.
+    pub ended: Option<String>,
+    /// Its state, in the word that receipts have.
+    pub state: String,
+    /// The `err:` of the receipt, or the gateway's own.
+    pub error: u16,
+    /// Its sender.
+    pub source: String,
+    /// Its recipient.
+    pub destination: String,
+    /// The country of the handset.
+    pub country: String,
+    /// The carrier that got it last, or brought it.
+    pub carrier: Option<CarrierRow>,
+    /// Its text, while that is kept: until it is final.
+    pub text: Option<TextRow>,
+    /// When the record is forgotten, UTC; nothing while the message is not final, or is held.
+    pub kept_until: Option<String>,
+}
+
+/// Who got a number.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct CarrierRow {
+    /// The operator's name for it.
+    pub name: String,
+    /// The company.
+    pub legal_entity: Option<String>,
+    /// Its country.
+    pub country: Option<String>,
+    /// Why personal data may go there.
+    pub transfer_basis: Option<String>,
+}
+
+/// A text that is still kept.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TextRow {
+    /// `data_coding`.
+    pub data_coding: u8,
+    /// Its length.
+    pub octets: u64,
+    /// The octets in hexadecimal, where they are shown.
+    pub hex: Option<String>,
+    /// The text, where it is shown and its coding is known.
+    pub characters: Option<String>,
+}
+
+/// What is known of a number beside its records. Comes after them.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PersonSummary {
+    /// The account.
+    pub account: String,
+    /// The number, as it may be shown.
+    pub number: String,
+    /// Records shown.
+    pub records: u64,
+    /// Whether it is held.
+    pub restricted: bool,
+    /// Corrections.
+    pub notes: Vec<Note>,
+    /// When this was written, UTC.
+    pub at: String,
+}
+
+/// What an erasure took out.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ErasedRow {
+    /// The account.
+    pub account: String,
+    /// Messages that waited for a carrier: they ended as DELETED.
+    pub unsent: u64,
+    /// Messages that a carrier has.
+    pub sent: u64,
+    /// Messages that had ended, and were not archived yet.
+    pub ended: u64,
+    /// Messages from handsets that waited for the client.
+    pub inbound: u64,
+    /// Records of the archive.
+    pub archived: u64,
+    /// Receipts that are dropped if they come.
+    pub receipts_dropped: u64,
+    /// Who got the number, and must be told by the client.
+    pub carriers: Vec<CarrierRow>,
+}
+
+impl ErasedRow {
+    /// All records.
+    #[must_use]
+    pub fn records(&self) -> u64 {
+        self.unsent + self.sent + self.ended + self.inbound + self.archived
+    }
+}
+
+/// How far a long work is.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ProgressRow {
+    /// `journal` or `archive`.
+    pub part: String,
+    /// Blocks done.
+    pub done: u64,
+    /// Records found so far.
+    pub found: u64,
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -221,6 +427,13 @@ mod tests {
         ] {
             assert!(serde_json::from_str::<Ask>(bad).is_err(), "{bad}");
         }
+    }
+
+    #[test]
+    fn a_number_is_not_printed() {
+        let request = Request::SubjectErase { account: "acme".into(), number: Written("4791234567".into()) };
+        assert!(!format!("{request:?}").contains("912345"));
+        assert!(!format!("{:?}", request.object()).contains("912345"));
     }
 
     #[test]

@@ -1,5 +1,5 @@
-//! What operators decided and a restart must not undo: disabled accounts, revoked operators. One small file, replaced
-//! whole.
+//! What operators decided and a restart must not undo: disabled accounts, revoked operators, what concerns persons. One
+//! small file, replaced whole.
 
 use std::collections::BTreeSet;
 use std::io::ErrorKind;
@@ -9,6 +9,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use serde::{Deserialize, Serialize};
 use tokio::sync::watch;
 
+use super::persons::Persons;
 use crate::audit::folder;
 
 /// Names that are shut out.
@@ -19,6 +20,9 @@ pub struct Standing {
     pub disabled_accounts: BTreeSet<String>,
     /// Operators that may do nothing.
     pub revoked_operators: BTreeSet<String>,
+    /// What was decided about persons.
+    #[serde(default)]
+    pub persons: Persons,
 }
 
 /// A file that cannot be read or written. It says who is shut out, so nothing starts without it.

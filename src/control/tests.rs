@@ -24,16 +24,25 @@ impl Gate {
         let audit = folder.path().join("audit");
         let settings =
             Settings { path: audit.clone(), key: audit.join("audit.key"), keep: Duration::from_secs(86_400) };
+        let keeper = Arc::new(Keeper::open(&folder.path().join("standing.json")).unwrap());
+        let privacy = Arc::new(Privacy {
+            registry: watch::channel(None).1,
+            keeper: Arc::clone(&keeper),
+            key: token_key(&folder.path().join("token.key")).unwrap(),
+            clock,
+            erasing: tokio::sync::Mutex::default(),
+        });
         let desk = Desk {
             status: Status::new(clock),
             roster: Arc::new(Roster::default()),
             entrance: watch::channel(None).1,
             stop: watch::Sender::new(false),
-            keeper: Arc::new(Keeper::open(&folder.path().join("standing.json")).unwrap()),
+            keeper,
             recorder: Recorder::start(settings, clock).unwrap(),
             operators: Operators::new(vec![person(Role::Viewer, None)], 999, clock),
             accounts: vec!["acme".into(), "other".into()],
             audit,
+            privacy,
         };
         Self { desk, folder }
     }
@@ -157,5 +166,67 @@ async fn without_a_record_only_looking_is_left() {
         assert_eq!(matches!(answer, Answer::Done(_)), looks, "{request:?}: {answer:?}");
     }
     assert!(!*gate.desk.stop.borrow());
+    assert_eq!(*gate.desk.keeper.standing(), Standing::default());
+}
+
+fn about_persons() -> Vec<Request> {
+    let (account, number) = (|| "acme".to_owned(), || Written("+4791234567".to_owned()));
+    vec![
+        Request::SubjectExport { account: account(), number: number(), unmask: false },
+        Request::SubjectExport { account: account(), number: number(), unmask: true },
+        Request::SubjectErase { account: account(), number: number() },
+        Request::SubjectRestrict { account: account(), number: number() },
+        Request::SubjectRelease { account: account(), number: number() },
+        Request::SubjectNote { account: account(), number: number(), text: "moved".into() },
+    ]
+}
+
+/// Asks and must be refused; why, in the words that are told.
+async fn refused(gate: &Gate, who: &Caller, request: Request, instruction: &str, reason: &str) -> String {
+    let (rows, _unread) = mpsc::channel(1);
+    let ask = Ask { request, reason: reason.into(), instruction: instruction.into(), login: None };
+    match gate.desk.handle(who, &ask, &rows).await {
+        Answer::Refused(why) => why,
+        other => panic!("{:?}: {other:?}", ask.request),
+    }
+}
+
+#[tokio::test]
+async fn nothing_about_a_person_is_done_without_instruction_right_account_and_number() {
+    let gate = Gate::new();
+    let (all, some) = (caller(Role::PrivacyOfficer, None), caller(Role::PrivacyOfficer, Some(&["other"])));
+    let mut expected = 0;
+    for request in about_persons() {
+        for role in Role::ALL.into_iter().filter(|role| !role.may(request.action())) {
+            let why = refused(&gate, &caller(role, None), request.clone(), "letter 7", "asked").await;
+            assert!(why.contains("may not do that"), "{role:?} {request:?}: {why}");
+            expected += 1;
+        }
+        let named = |account: &str, number: &str| {
+            let text = serde_json::to_string(&request).unwrap();
+            let text = text.replace("\"acme\"", &format!("\"{account}\"")).replace("+4791234567", number);
+            serde_json::from_str::<Request>(&text).unwrap()
+        };
+        let good = || named("acme", "+4791234567");
+        for (who, request, instruction, why) in [
+            (&all, good(), "", "without the client's documented instruction"),
+            (&all, good(), "  ", "without the client's documented instruction"),
+            (&some, good(), "letter 7", "not in your scope"),
+            (&all, named("nobody", "+4791234567"), "letter 7", "no account \"nobody\""),
+            (&all, named("acme", "91 23"), "letter 7", "no number in international form"),
+            (&all, named("acme", "MyBrand"), "letter 7", "no number in international form"),
+            (&all, good(), "letter 7", "still starting"),
+        ] {
+            let said = refused(&gate, who, request.clone(), instruction, "asked").await;
+            assert!(said.contains(why), "{request:?}: {said}");
+            expected += 1;
+        }
+    }
+    let unmask = about_persons().remove(1);
+    assert!(refused(&gate, &all, unmask, "letter 7", "").await.contains("for a reason only"));
+    let entries = gate.entries();
+    assert_eq!(entries.len(), expected + 1, "each is recorded once");
+    assert!(entries.iter().all(|entry| entry.said.outcome == Outcome::Denied && entry.said.object.kind == "number"));
+    assert!(entries.iter().all(|entry| !entry.to_string().contains("9123")), "and without the number");
     assert_eq!(*gate.desk.keeper.standing(), Standing::default());
 }

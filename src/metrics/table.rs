@@ -330,7 +330,7 @@ pub const TABLE: &[Metric] = &[
         kind: Kind::Counter,
         labels: &["carrier", "kind"],
         unit: "receipts",
-        help: "Receipts that match no message, repeat another, came early or wrote the id in another base, by kind.",
+        help: "Receipts that match no message or an erased one, repeat another, came early or wrote the id otherwise, by kind.",
         read: |view, samples| {
             reasons(samples, view.snapshot.carriers.iter().map(|row| (&row.name, &row.receipt_oddities)))
         },
@@ -464,6 +464,14 @@ pub const TABLE: &[Metric] = &[
         read: |view, samples| {
             view.snapshot.store.swept.iter().for_each(|swept| samples.count(&[&swept.reason], swept.count));
         },
+    },
+    Metric {
+        name: "smppgate_retention_overdue",
+        kind: Kind::Gauge,
+        labels: &[],
+        unit: "blocks",
+        help: "Blocks of records that should have been forgotten an hour ago; must be 0.",
+        read: |view, samples| samples.count(&[], view.snapshot.store.overdue),
     },
     Metric {
         name: "smppgate_commits_total",

@@ -3,6 +3,7 @@
 //! Decides nothing itself. It is the only caller of the bridge, and the only place that knows which mailbox belongs to
 //! which link.
 
+use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -11,13 +12,16 @@ use rustc_hash::FxHashMap;
 use tokio::sync::{mpsc, watch};
 use tokio::time::{Instant, MissedTickBehavior, interval, sleep_until};
 
+use super::errand::{After, BridgeErrand, Errand, StoreErrand};
 use super::inbox::Mail;
 use super::journal::{Addressed, Done, Journal, Order, Report};
+use super::sweeps::Sweeps;
 use crate::bridge::{Bridge, Input, Outbox, Tally};
 use crate::clock::{Clock, Mono, Now};
 use crate::message::LinkId;
+use crate::policy::Holds;
 use crate::session::Parcel;
-use crate::store::{Commit, Health};
+use crate::store::{Commit, Health, Swept};
 
 /// Letters taken from the inbox before a turn.
 const LETTERS_PER_TURN: usize = 64;
@@ -45,6 +49,8 @@ pub struct Pulse {
     pub commit_size: Option<Histogram<u64>>,
     /// Records forgotten by the sweep, per retention class.
     pub swept: Vec<(u8, u64)>,
+    /// Blocks of records that should have been forgotten an hour ago.
+    pub overdue: u64,
     /// The process is stopping.
     pub stopping: bool,
 }
@@ -64,6 +70,14 @@ pub(super) struct Decider {
     next_sweep: Mono,
     stopping: bool,
     figures: Figures,
+    /// What is held, and whether something no longer is and has to be forgotten.
+    holds: Option<Arc<Holds>>,
+    unhold: bool,
+    /// Whom to tell of the open commit.
+    after: Vec<After>,
+    /// Steps for the journal's thread, one an order. Each belongs to one caller, who waits for it.
+    errands: VecDeque<StoreErrand>,
+    sweeps: Sweeps,
 }
 
 /// What the journal reported so far.
@@ -76,6 +90,7 @@ struct Figures {
     flush_us: Histogram<u64>,
     commit_size: Histogram<u64>,
     swept: Vec<(u8, u64)>,
+    overdue: u64,
 }
 
 impl Decider {
@@ -85,6 +100,7 @@ impl Decider {
         journal: Journal,
         clock: Clock,
         pulse: watch::Sender<Arc<Pulse>>,
+        sweeps: Sweeps,
     ) -> Self {
         Self {
             bridge,
@@ -98,7 +114,19 @@ impl Decider {
             next_sweep: Mono(0),
             stopping: false,
             figures: Figures::new(),
+            holds: None,
+            // What was held may have been let go just before the last stop.
+            unhold: true,
+            after: Vec::new(),
+            errands: VecDeque::new(),
+            sweeps,
         }
+    }
+
+    /// Holds these numbers from the start.
+    pub(super) fn holding(mut self, holds: Holds) -> Self {
+        self.holds = Some(Arc::new(holds));
+        self
     }
 
     /// Runs until a stop was asked for and everything is drained, or until nobody can send any more.
@@ -163,6 +191,34 @@ impl Decider {
                 }
                 self.bridge.handle(input, now, &mut self.outbox);
             }
+            Mail::Errand(Errand::Store(errand)) => self.errands.push_back(errand),
+            Mail::Errand(Errand::Bridge(errand)) => self.run_errand(errand, now),
+        }
+    }
+
+    /// A step of the privacy desk that the bridge decides. Whoever asked may be gone.
+    fn run_errand(&mut self, errand: BridgeErrand, now: Now) {
+        match errand {
+            BridgeErrand::Begin(reply) => {
+                let end = self.bridge.walk_journal(now);
+                self.after.push(After::new(move || _ = reply.send(end)));
+            }
+            BridgeErrand::Stand(messages, reply) => {
+                self.bridge.walk_journal(now);
+                let standings = messages.into_iter().map(|(id, position)| self.bridge.standing(id, position));
+                drop(reply.send(standings.collect()));
+            }
+            BridgeErrand::Erase(hits, reply) => {
+                self.bridge.walk_journal(now);
+                let cleared = self.bridge.erase(&hits, now);
+                self.after.push(After::new(move || _ = reply.send(cleared)));
+            }
+            BridgeErrand::Hold(holds, reply) => {
+                self.bridge.hold((*holds).clone());
+                (self.holds, self.unhold) = (Some(holds), true);
+                // Told when the sweep that is under way is over, which may not know of it.
+                self.after.push(After::new(move || _ = reply.send(())));
+            }
         }
     }
 
@@ -181,6 +237,7 @@ impl Decider {
     fn order(&mut self, now: Now) {
         let sweep = self.sweep_due(now);
         let asks = !self.outbox.reads.is_empty() || !self.outbox.lookups.is_empty();
+        let asks = asks || !self.after.is_empty() || !self.errands.is_empty();
         if self.busy || !(sweep || asks || self.bridge.has_commit(now, &self.outbox)) {
             return;
         }
@@ -197,7 +254,17 @@ impl Decider {
         let then = self.outbox.then.drain().filter_map(address).collect();
         let reads = std::mem::take(&mut self.outbox.reads);
         let lookups = std::mem::take(&mut self.outbox.lookups);
-        let order = Order { commit, then, reads, lookups, sweep: sweep.then_some(now.unix) };
+        let order = Order {
+            commit,
+            then,
+            reads,
+            lookups,
+            sweep: sweep.then_some(now.unix),
+            holds: self.holds.clone(),
+            unhold: sweep && std::mem::take(&mut self.unhold),
+            after: std::mem::take(&mut self.after),
+            errand: self.errands.pop_front(),
+        };
         if sweep {
             self.next_sweep = Mono(now.mono.0 + SWEEP_REST_US);
         }
@@ -239,8 +306,17 @@ impl Decider {
             let record = record.map(Box::new);
             self.bridge.handle(Input::Archived { ticket, record }, now, &mut self.outbox);
         }
-        if done.swept.as_ref().is_some_and(|swept| !swept.done) {
+        let (swept, released) = (done.swept.as_ref(), done.released.as_deref());
+        let unfinished = |swept: Option<&Swept>| swept.is_some_and(|swept| !swept.done);
+        if unfinished(swept) || unfinished(released) {
             self.next_sweep = now.mono;
+        }
+        self.unhold |= unfinished(released);
+        for swept in [swept, released].into_iter().flatten() {
+            self.sweeps.add(swept);
+        }
+        if let Some(swept) = &done.swept {
+            self.figures.overdue = swept.overdue;
         }
         self.figures.add(&done);
     }
@@ -257,6 +333,7 @@ impl Decider {
             flush_us: some(&figures.flush_us),
             commit_size: some(&figures.commit_size),
             swept: figures.swept.clone(),
+            overdue: figures.overdue,
             stopping: self.stopping,
         }));
     }
@@ -274,6 +351,7 @@ impl Figures {
             flush_us: histogram(),
             commit_size: histogram(),
             swept: Vec::new(),
+            overdue: 0,
         }
     }
 
@@ -285,7 +363,7 @@ impl Figures {
             self.flush_us.saturating_record(done.commit_us);
             self.commit_size.saturating_record(done.commit_octets);
         }
-        for records in done.swept.iter().flat_map(|swept| &swept.records) {
+        for records in done.swept.iter().chain(done.released.as_deref()).flat_map(|swept| &swept.records) {
             match self.swept.iter_mut().find(|(class, _)| *class == records.class) {
                 Some((_, count)) => *count += records.records,
                 None => self.swept.push((records.class, records.records)),

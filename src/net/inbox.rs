@@ -6,6 +6,7 @@
 use tokio::sync::mpsc;
 use tokio_util::sync::PollSender;
 
+use super::errand::Errand;
 use crate::bridge::Input;
 use crate::message::LinkId;
 use crate::session::Parcel;
@@ -28,11 +29,23 @@ pub enum Mail {
     },
     /// Something for the bridge to decide.
     Input(Input),
+    /// A step of the privacy desk.
+    Errand(Errand),
 }
 
 /// The sending end of the queue; every link has one.
 #[derive(Clone, Debug)]
 pub struct Inbox(mpsc::Sender<Mail>);
+
+/// A sending end that does not keep the queue open.
+#[derive(Clone, Debug)]
+pub(super) struct WeakInbox(mpsc::WeakSender<Mail>);
+
+impl WeakInbox {
+    pub(super) async fn send(&self, mail: Mail) -> Result<(), Stopped> {
+        Inbox(self.0.upgrade().ok_or(Stopped)?).send(mail).await
+    }
+}
 
 /// The bridge is gone: the process is stopping.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -75,6 +88,11 @@ impl Inbox {
     /// The letter itself, and whether the inbox is full or the bridge gone.
     pub fn try_send(&self, mail: Mail) -> Result<(), mpsc::error::TrySendError<Mail>> {
         self.0.try_send(mail)
+    }
+
+    /// An end that does not keep the inbox open.
+    pub(super) fn downgrade(&self) -> WeakInbox {
+        WeakInbox(self.0.downgrade())
     }
 
     /// For waiting for room inside a poll.

@@ -6,16 +6,19 @@
 //! is little, nobody waits. When the store refuses, the same commit is tried again until it is stored; its effects wait,
 //! so nothing is acknowledged meanwhile.
 
+use std::sync::Arc;
 use std::thread::JoinHandle;
 use std::time::Duration;
 
 use tokio::sync::mpsc;
 
+use super::errand::{After, StoreErrand};
 use crate::bridge::Lookup;
 use crate::clock::{Clock, Mono, Unix};
 use crate::message::LinkId;
+use crate::policy::Holds;
 use crate::session::Parcel;
-use crate::store::{ArchiveRecord, Block, Commit, Durability, Fault, Health, Store, Swept};
+use crate::store::{ArchiveRecord, Asked, Block, Commit, Durability, Fault, Health, Store, Swept};
 
 /// First and last wait before a refused commit is tried again.
 const RETRY_WAIT: (Duration, Duration) = (Duration::from_millis(100), Duration::from_secs(2));
@@ -46,6 +49,14 @@ pub(super) struct Order {
     pub(super) lookups: Vec<Lookup>,
     /// Forget what may be forgotten at this time.
     pub(super) sweep: Option<Unix>,
+    /// What is not forgotten all the same; `None` for nothing.
+    pub(super) holds: Option<Arc<Holds>>,
+    /// Forget what was held and is no more.
+    pub(super) unhold: bool,
+    /// Told once the commit is stored.
+    pub(super) after: Vec<After>,
+    /// A step of the privacy desk.
+    pub(super) errand: Option<StoreErrand>,
 }
 
 /// What the journal tells the bridge's task.
@@ -65,6 +76,8 @@ pub(super) struct Done {
     /// What each lookup found, by its ticket.
     pub(super) records: Vec<(u64, Option<ArchiveRecord>)>,
     pub(super) swept: Option<Swept>,
+    /// What was forgotten that had been held.
+    pub(super) released: Option<Box<Swept>>,
     /// Links whose mailbox was full or gone.
     pub(super) unreachable: Vec<LinkId>,
     /// How full the store is, where it was looked at.
@@ -116,10 +129,18 @@ impl Writer {
                     done.unreachable.push(link);
                 }
             }
+            order.after.into_iter().for_each(After::tell);
             self.read(&order.reads, &mut done);
             done.records = order.lookups.iter().map(|lookup| (lookup.ticket, self.look_up(lookup))).collect();
+            if let Some(errand) = order.errand {
+                errand.run(&mut *self.store);
+            }
+            let holds = order.holds.as_deref();
             if let Some(before) = order.sweep {
-                done.swept = self.sweep(before);
+                done.swept = self.sweep(|store, held| store.sweep_around(before, SWEEP_BLOCKS, held), holds);
+            }
+            if order.unhold {
+                done.released = self.sweep(|store, held| store.unhold(SWEEP_BLOCKS, held), holds).map(Box::new);
             }
             done.health = self.health();
             self.rest(began, done.commit_octets);
@@ -193,8 +214,14 @@ impl Writer {
         })
     }
 
-    fn sweep(&mut self, before: Unix) -> Option<Swept> {
-        match self.store.sweep(before, SWEEP_BLOCKS) {
+    fn sweep(
+        &mut self,
+        sweep: impl FnOnce(&mut dyn Store, &Asked<'_>) -> Result<Swept, Fault>,
+        holds: Option<&Holds>,
+    ) -> Option<Swept> {
+        let held =
+            |account, source: &_, destination: &_| holds.is_some_and(|holds| holds.cover(account, source, destination));
+        match sweep(&mut *self.store, &held) {
             Ok(swept) => Some(swept),
             Err(fault @ (Fault::Damaged { .. } | Fault::DamagedArchive { .. })) => {
                 tracing::error!(%fault, "the sweep met a damaged block");

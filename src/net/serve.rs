@@ -13,17 +13,21 @@ use super::carrier_link::{Connect, Dial, Standing, keep_bound};
 use super::credentials::{Directory, Entrance};
 use super::crowd::{Crowd, CrowdLimits};
 use super::decide::{Decider, Pulse};
+use super::errand::Registry;
 use super::inbox::{Inbox, Mail};
 use super::journal;
 use super::listen::listen;
 use super::rim::Rim;
 use super::roster::Roster;
+use super::sweeps::Sweeps;
 use super::tally::Tally;
 use super::tls::{Clear, OverTls, ServerTls, TlsError, TlsFiles};
+use crate::audit::Recorder;
 use crate::bridge::{Bridge, Input};
 use crate::clock::Clock;
 use crate::config::{CarrierBind, CarrierConfig, Config};
 use crate::pdu::{Bind, Password};
+use crate::policy::{Holds, Token, TokenKey};
 use crate::session::{BindMode, Settings};
 use crate::store::{Durability, Enrolled, Fault, Progress, SledStore, Store, Tuning};
 
@@ -92,6 +96,29 @@ pub struct Watch {
     pub roster: Arc<Roster>,
     /// Where binds are checked; `None` until it runs.
     pub entrance: watch::Receiver<Option<Arc<Entrance>>>,
+    /// The way of errands; `None` until it runs.
+    pub registry: watch::Receiver<Option<Registry>>,
+}
+
+/// What was decided about persons before the start, by the names of accounts, and where the work is recorded.
+#[derive(Debug)]
+pub struct Records {
+    /// The audit log.
+    pub recorder: Recorder,
+    /// The key of tokens.
+    pub key: TokenKey,
+    /// Numbers that are held.
+    pub held: Vec<(String, Token)>,
+    /// Receipts that must find nothing, until when, Unix seconds.
+    pub graves: Vec<(Token, u32)>,
+}
+
+impl Records {
+    /// Nothing was decided.
+    #[must_use]
+    pub fn none(recorder: Recorder, key: TokenKey) -> Self {
+        Self { recorder, key, held: Vec::new(), graves: Vec::new() }
+    }
 }
 
 /// The other ends of [`Watch`].
@@ -103,6 +130,7 @@ pub struct Board {
     standings: watch::Sender<Vec<Arc<Dial>>>,
     roster: Arc<Roster>,
     entrance: watch::Sender<Option<Arc<Entrance>>>,
+    registry: watch::Sender<Option<Registry>>,
 }
 
 impl Board {
@@ -114,6 +142,7 @@ impl Board {
         let (links, links_watch) = watch::channel(None);
         let (standings, standings_watch) = watch::channel(Vec::new());
         let (entrance, entrance_watch) = watch::channel(None);
+        let (registry, registry_watch) = watch::channel(None);
         let watch = Watch {
             phase: phase_watch,
             pulse: pulse_watch,
@@ -121,8 +150,9 @@ impl Board {
             standings: standings_watch,
             roster: Arc::clone(&roster),
             entrance: entrance_watch,
+            registry: registry_watch,
         };
-        (Self { phase, pulse, links, standings, roster, entrance }, watch)
+        (Self { phase, pulse, links, standings, roster, entrance, registry }, watch)
     }
 }
 
@@ -143,18 +173,22 @@ pub async fn serve(
     listeners: Listeners,
     clock: Clock,
     seed: u64,
-    board: Board,
+    (board, records): (Board, Records),
     mut stop: watch::Receiver<bool>,
 ) -> Result<(), ServeError> {
     let tls = server_tls(&config)?;
-    let (store, bridge, enrolled) = open(&config, clock, seed, &board.phase).await?;
+    let (store, bridge, enrolled, holds) = open(&config, clock, seed, &board.phase, &records).await?;
+    let enrolled = Arc::new(enrolled);
     let durability = match config.store.durability {
         crate::config::Durability::Flushed => Durability::Flushed,
         crate::config::Durability::Buffered => Durability::Buffered,
     };
     let journal = journal::start(store, durability, clock).map_err(ServeError::Thread)?;
     let (inbox, letters) = Inbox::open();
-    let mut decider = tokio::spawn(Decider::new(bridge, letters, journal, clock, board.pulse).run());
+    let sweeps = Sweeps::new(records.recorder, Arc::clone(&enrolled));
+    let decider = Decider::new(bridge, letters, journal, clock, board.pulse, sweeps).holding(holds);
+    let mut decider = tokio::spawn(decider.run());
+    let registry = Registry::new(&inbox, Arc::clone(&enrolled), Arc::clone(&config.policy));
     let rim = Arc::new(Rim::new(clock, inbox.clone()));
     board.links.send_replace(Some(Arc::clone(rim.tally())));
 
@@ -162,7 +196,7 @@ pub async fn serve(
     let mut tasks = JoinSet::new();
     let dials = start_carriers(&config, &enrolled, &rim, &links_stop, &mut tasks)?;
     board.standings.send_replace(dials);
-    let directory = Directory::new(Arc::clone(&config.policy), enrolled.accounts.into());
+    let directory = Directory::new(Arc::clone(&config.policy), enrolled.accounts.as_slice().into());
     let entrance = Entrance::new(clock, directory);
     board.entrance.send_replace(Some(Arc::clone(&entrance)));
     let settings = session_settings(&config);
@@ -175,6 +209,7 @@ pub async fn serve(
         tasks.spawn(Arc::clone(&tls).follow(links_stop));
         tasks.spawn(listen(listener, Some(tls), reception, crowd));
     }
+    board.registry.send_replace(Some(registry));
     board.phase.send_replace(Phase::Running);
 
     tokio::select! {
@@ -250,16 +285,24 @@ async fn open(
     clock: Clock,
     seed: u64,
     phase: &watch::Sender<Phase>,
-) -> Result<(Box<dyn Store>, Bridge, Enrolled), ServeError> {
+    records: &Records,
+) -> Result<(Box<dyn Store>, Bridge, Enrolled, Holds), ServeError> {
     let (path, backlog) = (config.store.path.clone(), config.limits.backlog);
     let policy = Arc::clone(&config.policy);
+    let (held, key, graves) = (records.held.clone(), records.key.clone(), records.graves.clone());
     let (progress, mut steps) = mpsc::channel(1);
     let opening = tokio::task::spawn_blocking(move || -> Result<_, Fault> {
         let mut store = SledStore::open(&path, Tuning::default())?;
         let accounts: Vec<&str> = policy.accounts.iter().map(|account| account.system_id.as_str()).collect();
         let carriers: Vec<&str> = policy.carriers.iter().map(|carrier| carrier.name.as_str()).collect();
         let enrolled = store.enroll(&accounts, &carriers)?;
-        let mut bridge = Bridge::new((*policy).clone(), &enrolled, backlog, seed);
+        let mut holds = Holds::none(key);
+        for (account, token) in &held {
+            let home = policy.home_of(account);
+            enrolled.account_id(account).into_iter().for_each(|number| holds.hold(number, home, *token));
+        }
+        let bridge = Bridge::new((*policy).clone(), &enrolled, backlog, seed);
+        let mut bridge = bridge.with_rights(holds.clone(), graves);
         let mut damage = None;
         let recovered = store.recover(&mut |block, step| {
             // Only the newest step is of interest: one that finds no room is not.
@@ -282,7 +325,7 @@ async fn open(
             blocks = recovered.blocks,
             "recovered"
         );
-        Ok((Box::new(store) as Box<dyn Store>, bridge, enrolled))
+        Ok((Box::new(store) as Box<dyn Store>, bridge, enrolled, holds))
     });
     while let Some(step) = steps.recv().await {
         phase.send_replace(Phase::Recovering(step));

@@ -17,6 +17,7 @@ pub mod pace;
 pub mod retention;
 pub mod retry;
 pub mod route;
+pub mod subject;
 pub mod throttle;
 pub mod transfer;
 pub mod validity;
@@ -34,6 +35,7 @@ pub use pace::Pace;
 pub use retention::{Class, Retention};
 pub use retry::{Next, OnUnknown, Outcome, Remedy, Statuses};
 pub use route::{Destinations, OverRate, Route, Routes};
+pub use subject::{Holds, NoNumber, Token, TokenKey, Wanted};
 pub use throttle::{Cell, Rate, Verdict};
 pub use transfer::{BadTransferBasis, NoTransfer, TransferBasis, Transfers};
 pub use validity::Validity;
@@ -141,6 +143,12 @@ impl Policy {
     pub fn account(&self, system_id: &[u8]) -> Option<u16> {
         let position = self.accounts.iter().position(|account| account.system_id.as_bytes() == system_id)?;
         u16::try_from(position).ok()
+    }
+
+    /// The country whose national numbers the account of this name writes, if it says so.
+    #[must_use]
+    pub fn home_of(&self, system_id: &str) -> Option<Home> {
+        self.accounts.iter().find(|account| account.system_id == system_id).and_then(|account| account.home)
     }
 
     /// The account that this name and password open, at the same cost whether the name exists or not. With password

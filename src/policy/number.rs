@@ -78,7 +78,7 @@ impl Number {
         rest
     }
 
-    fn is_international(&self) -> bool {
+    pub(super) fn is_international(&self) -> bool {
         E164.contains(&self.digits().len()) && self.digits[0] != b'0'
     }
 }

@@ -25,6 +25,18 @@ pub enum Action {
     Status,
     /// List the binds of client systems.
     Binds,
+    /// See the records of a number, masked.
+    SubjectExport,
+    /// See the records of a number as they are.
+    SubjectUnmask,
+    /// Erase the records of a number.
+    SubjectErase,
+    /// Hold a number.
+    SubjectRestrict,
+    /// Let it go again.
+    SubjectRelease,
+    /// Add a correction to the records of a number.
+    SubjectNote,
     /// Read the audit log.
     AuditShow,
     /// Close binds.
@@ -45,6 +57,12 @@ pub enum Action {
 const TABLE: &[(Action, &[Role])] = &[
     (Action::Status, &[Role::Viewer, Role::Operator, Role::PrivacyOfficer, Role::Auditor]),
     (Action::Binds, &[Role::Viewer, Role::Operator, Role::PrivacyOfficer, Role::Auditor]),
+    (Action::SubjectExport, &[Role::Operator, Role::PrivacyOfficer]),
+    (Action::SubjectUnmask, &[Role::PrivacyOfficer]),
+    (Action::SubjectErase, &[Role::PrivacyOfficer]),
+    (Action::SubjectRestrict, &[Role::PrivacyOfficer]),
+    (Action::SubjectRelease, &[Role::PrivacyOfficer]),
+    (Action::SubjectNote, &[Role::PrivacyOfficer]),
     (Action::AuditShow, &[Role::PrivacyOfficer, Role::Auditor]),
     (Action::Unbind, &[Role::Operator, Role::PrivacyOfficer]),
     (Action::Drain, &[Role::Operator, Role::PrivacyOfficer]),
@@ -109,9 +127,15 @@ impl Role {
 
 impl Action {
     /// All actions.
-    pub const ALL: [Self; 9] = [
+    pub const ALL: [Self; 15] = [
         Self::Status,
         Self::Binds,
+        Self::SubjectExport,
+        Self::SubjectUnmask,
+        Self::SubjectErase,
+        Self::SubjectRestrict,
+        Self::SubjectRelease,
+        Self::SubjectNote,
         Self::AuditShow,
         Self::Unbind,
         Self::Drain,
@@ -127,6 +151,12 @@ impl Action {
         match self {
             Self::Status => "status.show",
             Self::Binds => "binds.list",
+            Self::SubjectExport => "subject.export",
+            Self::SubjectUnmask => "subject.unmask",
+            Self::SubjectErase => "subject.erase",
+            Self::SubjectRestrict => "subject.restrict",
+            Self::SubjectRelease => "subject.release",
+            Self::SubjectNote => "subject.note",
             Self::AuditShow => "audit.show",
             Self::Unbind => "bind.close",
             Self::Drain => "process.drain",
@@ -150,7 +180,21 @@ impl Action {
 
     /// Whether it must name something in an account's scope; without a name it would concern all accounts.
     fn is_of_an_account(self) -> bool {
-        matches!(self, Self::Unbind | Self::AccountDisable | Self::AccountEnable)
+        matches!(self, Self::Unbind | Self::AccountDisable | Self::AccountEnable) || self.is_of_a_person()
+    }
+
+    /// Whether it concerns one person's data, so that its end is recorded with its counts.
+    #[must_use]
+    pub fn is_of_a_person(self) -> bool {
+        matches!(
+            self,
+            Self::SubjectExport
+                | Self::SubjectUnmask
+                | Self::SubjectErase
+                | Self::SubjectRestrict
+                | Self::SubjectRelease
+                | Self::SubjectNote
+        )
     }
 }
 
@@ -195,9 +239,15 @@ mod tests {
     }
 
     /// Viewer, operator, privacy officer, auditor; then whether with some accounts only: its own, another, none named.
-    const EXPECTED: [(Action, &str, &str); 9] = [
+    const EXPECTED: [(Action, &str, &str); 15] = [
         (Action::Status, "vopa", "yny"),
         (Action::Binds, "vopa", "yny"),
+        (Action::SubjectExport, "-op-", "ynn"),
+        (Action::SubjectUnmask, "--p-", "ynn"),
+        (Action::SubjectErase, "--p-", "ynn"),
+        (Action::SubjectRestrict, "--p-", "ynn"),
+        (Action::SubjectRelease, "--p-", "ynn"),
+        (Action::SubjectNote, "--p-", "ynn"),
         (Action::AuditShow, "--pa", "nnn"),
         (Action::Unbind, "-op-", "ynn"),
         (Action::Drain, "-op-", "nnn"),

@@ -11,6 +11,7 @@ use super::envelope::{self, Damage, ENVELOPE_LENGTH, Kind};
 use super::write::Reader;
 use crate::clock::Unix;
 use crate::message::{AccountId, CarrierId, MessageId};
+use crate::pdu::Address;
 
 /// A settled message.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -113,6 +114,12 @@ impl Party {
         &self.octets[..usize::from(self.length)]
     }
 
+    /// As an address of `submit_sm`; `None` for one that only `data_sm` has room for.
+    #[must_use]
+    pub fn address(&self) -> Option<Address> {
+        Address::new(self.ton, self.npi, self.octets())
+    }
+
     fn encode(&self, out: &mut Vec<u8>) {
         out.extend_from_slice(&[self.ton, self.npi, self.length]);
         out.extend_from_slice(self.octets());
@@ -203,6 +210,15 @@ impl ArchiveBlock {
         })
     }
 
+    /// A block of these records under another key, or the same; `None` where there are none. Only for putting in the place
+    /// of a block: one that is new to a store comes from [`ArchiveBuilder`].
+    #[must_use]
+    pub(super) fn of(key: ArchiveKey, records: &[ArchiveRecord]) -> Option<Self> {
+        let mut open = Open::new(records.first()?, key.block);
+        records.iter().for_each(|record| open.push(record));
+        Some(open.seal(key.class, key.forget_hour))
+    }
+
     /// The record of `id`, if it is here.
     ///
     /// # Errors
@@ -246,10 +262,7 @@ impl ArchiveBuilder {
             let full = std::mem::replace(open, Open::new(record, block));
             self.closed.push(full.seal(record.class, forget_hour));
         }
-        record.encode(&mut open.octets);
-        open.extent.records += 1;
-        open.extent.least = open.extent.least.min(record.id);
-        open.extent.greatest = open.extent.greatest.max(record.id);
+        open.push(record);
     }
 
     /// Whether there is nothing to take.
@@ -274,6 +287,13 @@ impl Open {
         envelope::open(Kind::Archive, block, &mut octets);
         octets.resize(RECORDS_AT, 0);
         Self { block, extent: Extent { records: 0, least: first.id, greatest: first.id }, octets }
+    }
+
+    fn push(&mut self, record: &ArchiveRecord) {
+        record.encode(&mut self.octets);
+        self.extent.records += 1;
+        self.extent.least = self.extent.least.min(record.id);
+        self.extent.greatest = self.extent.greatest.max(record.id);
     }
 
     fn seal(self, class: u8, forget_hour: u32) -> ArchiveBlock {

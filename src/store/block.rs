@@ -5,7 +5,7 @@
 use bytes::Bytes;
 
 use super::envelope::{self, Damage, ENVELOPE_LENGTH, Kind};
-use super::write::Write;
+use super::write::{BLANK_HEAD, Write};
 
 /// Octets at which a block is closed. Engines are priced per key, so values are large; a flush is priced per octet, so
 /// not larger than what one group commit fills.
@@ -64,6 +64,24 @@ impl Block {
         Writes { octets: &self.octets, offset: ENVELOPE_LENGTH }
     }
 
+    /// The same block with nothing left of the writes at these offsets: a [`Write::Blank`] as long as each stands in its
+    /// place, so that all others stay where they are. An offset at which no write begins changes nothing.
+    #[must_use]
+    pub fn without(&self, offsets: &[u32]) -> Self {
+        let mut octets = self.octets.to_vec();
+        for &offset in offsets {
+            let at = offset as usize;
+            let length = self.octets.get(at..).filter(|_| at >= ENVELOPE_LENGTH).map(Write::decode);
+            let Some(Ok((_, length))) = length else { continue };
+            let Some(room) = length.checked_sub(BLANK_HEAD).and_then(|room| u32::try_from(room).ok()) else { continue };
+            let mut blank = Vec::with_capacity(length);
+            Write::Blank { room }.encode(&mut blank);
+            octets[at..at + length].copy_from_slice(&blank);
+        }
+        envelope::seal(&mut octets);
+        Self { number: self.number, octets: octets.into() }
+    }
+
     /// The write that starts at `offset`.
     ///
     /// # Errors
@@ -112,6 +130,12 @@ impl BlockBuilder {
     #[must_use]
     pub fn next(&self) -> u64 {
         self.next
+    }
+
+    /// Whether the block of [`Self::next`] is begun.
+    #[must_use]
+    pub fn has_open(&self) -> bool {
+        !self.open.is_empty()
     }
 
     /// Whether there is nothing to take.

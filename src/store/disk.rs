@@ -18,8 +18,7 @@ use super::index::ArchiveIndex;
 use super::names;
 use super::sled::{Changes, Tuning, unpanicked};
 use super::witness::Witness;
-use super::{Commit, Durability, Enrolled, Fault, Health, Progress, Recovered, Store, Swept, Tally, check_cuts, hour};
-use crate::clock::Unix;
+use super::{Commit, Durability, Enrolled, Fault, Health, Progress, Recovered, Store, check_cuts};
 
 /// A store in a directory of its own.
 pub struct SledStore {
@@ -173,6 +172,7 @@ impl Store for SledStore {
         let stored = self.kept.journal.places(commit.blocks.iter().map(|block| block.number));
         self.make(&archived, &stored)?;
         let freed: Vec<u32> = commit.cut.iter().filter_map(|number| self.kept.journal.slot(*number)).collect();
+        let redone: Vec<u32> = commit.blocks.iter().filter_map(|block| self.kept.journal.slot(block.number)).collect();
         self.with_engine(doing, |engine| {
             if !commit.archive.is_empty() {
                 engine.archive.renew(doing, archived.iter().map(|(_, slot)| *slot))?;
@@ -193,7 +193,8 @@ impl Store for SledStore {
             if !commit.cut.is_empty() {
                 changes.note(MARK, &mark.encode());
             }
-            engine.journal.apply(doing, changes, durability == Durability::Flushed)
+            engine.journal.apply(doing, changes, durability == Durability::Flushed)?;
+            engine.journal.supersede(doing, redone)
         })?;
         self.kept.mark = mark;
         if durability == Durability::Flushed {
@@ -230,18 +231,42 @@ impl Store for SledStore {
         Ok(Recovered { next_block, archived_to, blocks: total })
     }
 
-    fn sweep(&mut self, before: Unix, at_most: usize) -> Result<Swept, Fault> {
-        let keys = self.kept.index.forgettable(hour(before), at_most);
-        let mut tally = Tally::default();
-        for &key in &keys {
-            match self.archive_block(key) {
-                Ok(Some(block)) => tally.count(&block),
-                Ok(None) | Err(Fault::DamagedArchive { .. }) => (),
-                Err(fault) => return Err(fault),
-            }
+    fn replace(&mut self, put: &[ArchiveBlock], gone: &[ArchiveKey]) -> Result<(), Fault> {
+        if put.is_empty() {
+            return self.forget(gone);
         }
-        self.forget(&keys)?;
-        Ok(tally.swept(keys.len() as u64, self.kept.index.forgettable(hour(before), 1).is_empty()))
+        let doing = "rewriting archive blocks";
+        let mut extents = Vec::with_capacity(put.len());
+        for block in put {
+            let extent = block.extent().map_err(|damage| Fault::DamagedArchive { key: block.key, damage })?;
+            extents.push((block.key, extent));
+        }
+        let places = self.kept.archive.places(put.iter().map(|block| block.key));
+        self.make(&places, &[])?;
+        let freed: Vec<u32> = gone.iter().filter_map(|key| self.kept.archive.slot(*key)).collect();
+        let fresh = places.iter().filter(|(key, _)| self.kept.archive.slot(*key).is_none()).map(|(_, slot)| *slot);
+        let (fresh, redone): (Vec<u32>, _) = (fresh.collect(), places.iter().map(|(_, slot)| *slot));
+        self.with_engine(doing, |engine| {
+            engine.archive.renew(doing, fresh)?;
+            let mut changes = Changes::default();
+            for ((_, slot), block) in places.iter().zip(put) {
+                changes.put(*slot, &block.octets);
+            }
+            freed.iter().for_each(|slot| changes.clear(*slot));
+            engine.archive.apply(doing, changes, true)?;
+            engine.archive.supersede(doing, redone)
+        })?;
+        for key in gone {
+            self.kept.archive.release(*key);
+            self.kept.index.remove(*key);
+        }
+        places.into_iter().for_each(|(key, slot)| self.kept.archive.occupy(key, slot));
+        extents.into_iter().for_each(|(key, extent)| self.kept.index.insert(key, extent));
+        self.give_back()
+    }
+
+    fn next_block(&self, from: u64) -> Option<u64> {
+        self.kept.journal.from(from).next().map(|(number, _)| number)
     }
 
     fn enroll(&mut self, accounts: &[&str], carriers: &[&str]) -> Result<Enrolled, Fault> {
@@ -304,6 +329,7 @@ const GIVE_BACK: usize = 64;
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::clock::Unix;
     use crate::message::{AccountId, CarrierId, MessageId};
     use crate::store::{ArchiveBuilder, ArchiveRecord, BlockBuilder, Party, Write};
 

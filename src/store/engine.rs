@@ -178,7 +178,7 @@ pub(super) fn io_fault(doing: &'static str, error: &io::Error) -> Fault {
 const JOURNAL: &str = "journal";
 const ARCHIVE: &str = "archive";
 /// What the process keeps in the same directory, and may have made before the store.
-const BESIDE: &[&str] = &["audit", "activity", "control.sock", "standing.json"];
+const BESIDE: &[&str] = &["audit", "activity", "control.sock", "standing.json", "token.key"];
 
 /// Note of the [`Mark`] in the journal, and of the number of archivings in the archive.
 pub(super) const MARK: &[u8] = b"m";

@@ -3,8 +3,10 @@
 //! A few tens of octets for each block of some hundred messages; rebuilt when a store is opened. Reads no block.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::ops::Bound;
 
 use super::archive::{ArchiveKey, Extent};
+use super::erasure::HELD;
 use crate::message::MessageId;
 
 /// The archive blocks of a store.
@@ -60,7 +62,7 @@ impl ArchiveIndex {
             .filter(move |key| self.blocks.get(key).is_some_and(|extent| extent.least <= id))
     }
 
-    /// At most `at_most` blocks whose hour is `hour` or earlier, class by class, oldest first.
+    /// At most `at_most` blocks whose hour is `hour` or earlier, class by class, oldest first; none that are held.
     #[must_use]
     pub fn forgettable(&self, hour: u32, at_most: usize) -> Vec<ArchiveKey> {
         let mut keys = Vec::new();
@@ -68,6 +70,9 @@ impl ArchiveIndex {
         while let Some(least) = class {
             let from = ArchiveKey { class: least, forget_hour: 0, block: 0 };
             let Some((&ArchiveKey { class: present, .. }, _)) = self.blocks.range(from..).next() else { break };
+            if present == HELD {
+                break;
+            }
             let from = ArchiveKey { class: present, forget_hour: 0, block: 0 };
             let to = ArchiveKey { class: present, forget_hour: hour, block: u64::MAX };
             keys.extend(self.blocks.range(from..=to).map(|(key, _)| *key).take(at_most - keys.len()));
@@ -77,6 +82,13 @@ impl ArchiveIndex {
             class = present.checked_add(1);
         }
         keys
+    }
+
+    /// At most `at_most` blocks behind `after`, in order.
+    #[must_use]
+    pub fn behind(&self, after: Option<ArchiveKey>, at_most: usize) -> Vec<ArchiveKey> {
+        let from = after.map_or(Bound::Unbounded, Bound::Excluded);
+        self.blocks.range((from, Bound::Unbounded)).map(|(key, _)| *key).take(at_most).collect()
     }
 
     /// All keys, in order.

@@ -10,8 +10,7 @@ use super::archive::{ArchiveBlock, ArchiveKey};
 use super::block::Block;
 use super::index::ArchiveIndex;
 use super::names::{self, Names};
-use super::{Commit, Durability, Enrolled, Fault, Health, Progress, Recovered, Store, Swept, Tally, check_cuts, hour};
-use crate::clock::Unix;
+use super::{Commit, Durability, Enrolled, Fault, Health, Progress, Recovered, Store, check_cuts};
 use crate::message::MessageId;
 
 /// What happens at a commit or sweep, one for each, in the order scripted; after the last all goes well.
@@ -233,23 +232,26 @@ impl Store for MemoryStore {
         Ok(Recovered { next_block, archived_to, blocks: done })
     }
 
-    fn sweep(&mut self, before: Unix, at_most: usize) -> Result<Swept, Fault> {
-        let keys = self.index.forgettable(hour(before), at_most);
-        let mut tally = Tally::default();
-        for &key in &keys {
-            if let Ok(Some(block)) = self.archive_block(key) {
-                tally.count(&block);
-            }
+    fn replace(&mut self, put: &[ArchiveBlock], gone: &[ArchiveKey]) -> Result<(), Fault> {
+        if put.is_empty() && gone.is_empty() {
+            return Ok(());
         }
-        let blocks = keys.len() as u64;
-        if blocks > 0 {
-            let step = Step::Archive { put: Vec::new(), remove: keys.clone(), archived_to: MessageId(0) };
-            self.perform(vec![step], Durability::Flushed)?;
+        let octets = put.iter().map(|block| (block.key, block.octets[..].into())).collect();
+        let step = Step::Archive { put: octets, remove: gone.to_vec(), archived_to: MessageId(0) };
+        self.perform(vec![step], Durability::Flushed)?;
+        for key in gone {
+            self.index.remove(*key);
         }
-        for key in keys {
-            self.index.remove(key);
+        for block in put {
+            let key = block.key;
+            let extent = block.extent().map_err(|damage| Fault::DamagedArchive { key, damage })?;
+            self.index.insert(key, extent);
         }
-        Ok(tally.swept(blocks, self.index.forgettable(hour(before), 1).is_empty()))
+        Ok(())
+    }
+
+    fn next_block(&self, from: u64) -> Option<u64> {
+        self.applied.journal.range(from..).next().map(|(number, _)| *number)
     }
 
     fn enroll(&mut self, accounts: &[&str], carriers: &[&str]) -> Result<Enrolled, Fault> {

@@ -13,6 +13,7 @@ pub mod block;
 mod disk;
 mod engine;
 mod envelope;
+pub mod erasure;
 mod files;
 mod index;
 pub mod memory;
@@ -29,11 +30,10 @@ pub use archive::{ArchiveBlock, ArchiveBuilder, ArchiveKey, ArchiveRecord, Exten
 pub use block::{BLOCK_OCTETS, Block, BlockBuilder, Position};
 pub use disk::SledStore;
 pub use envelope::{Damage, VERSION};
+pub use erasure::{Asked, Step, Swept, SweptRecords};
 pub use index::ArchiveIndex;
 pub use memory::MemoryStore;
 pub use write::{Accept, Inbound, NetworkError, Write};
-
-use std::collections::BTreeMap;
 
 use crate::clock::Unix;
 use crate::message::{AccountId, CarrierId, MessageId};
@@ -84,7 +84,53 @@ pub trait Store: Send {
     ///
     /// # Errors
     /// [`Fault`]; what is gone is gone, and the next sweep goes on.
-    fn sweep(&mut self, before: Unix, at_most: usize) -> Result<Swept, Fault>;
+    fn sweep(&mut self, before: Unix, at_most: usize) -> Result<Swept, Fault> {
+        self.sweep_around(before, at_most, &|_, _, _| false)
+    }
+
+    /// As [`Store::sweep`], but for records that are `held`: they stay, in blocks of their own, until
+    /// [`Store::unhold`] finds that they are held no more.
+    ///
+    /// # Errors
+    /// As [`Store::sweep`].
+    fn sweep_around(&mut self, before: Unix, at_most: usize, held: &Asked<'_>) -> Result<Swept, Fault> {
+        erasure::sweep(self, before, at_most, held)
+    }
+
+    /// Forgets records whose time is over and that were held, in at most `at_most` blocks.
+    ///
+    /// # Errors
+    /// [`Fault`]; what is gone is gone.
+    fn unhold(&mut self, at_most: usize, held: &Asked<'_>) -> Result<Swept, Fault> {
+        erasure::unhold(self, at_most, held)
+    }
+
+    /// Looks through at most `at_most` archive blocks behind `after` for records that are `asked` for.
+    ///
+    /// # Errors
+    /// [`Fault::DamagedArchive`] names the block; other faults of the disk.
+    fn search(&self, after: Option<ArchiveKey>, at_most: usize, asked: &Asked<'_>) -> Result<Step, Fault> {
+        erasure::search(self, after, at_most, asked)
+    }
+
+    /// As [`Store::search`], and takes what it finds out of its blocks, durably. Goes no further than a few blocks that
+    /// hold something, so that a commit never waits long.
+    ///
+    /// # Errors
+    /// As [`Store::search`]; what is gone is gone, and the same step may be taken again.
+    fn erase(&mut self, after: Option<ArchiveKey>, at_most: usize, asked: &Asked<'_>) -> Result<Step, Fault> {
+        erasure::erase(self, after, at_most, asked)
+    }
+
+    /// Puts archive blocks in the place of those with their keys, or beside them where there is none, and forgets the
+    /// blocks of the keys in `gone`: durably and as one.
+    ///
+    /// # Errors
+    /// [`Fault`]; then it may be done or not, and may be asked for again.
+    fn replace(&mut self, put: &[ArchiveBlock], gone: &[ArchiveKey]) -> Result<(), Fault>;
+
+    /// The least number of a journal block that is stored, from `from` on.
+    fn next_block(&self, from: u64) -> Option<u64>;
 
     /// Gives each name its number: the one it had before, or the next free one. Durable when it returns.
     ///
@@ -142,28 +188,6 @@ pub struct Recovered {
     pub blocks: u64,
 }
 
-/// What a sweep removed.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Swept {
-    /// Archive blocks.
-    pub blocks: u64,
-    /// Records in them, by class and account, in this order. Records of a damaged block are not counted.
-    pub records: Vec<SweptRecords>,
-    /// Whether nothing forgettable is left.
-    pub done: bool,
-}
-
-/// Records that a sweep removed.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct SweptRecords {
-    /// Retention class.
-    pub class: u8,
-    /// Whose they were.
-    pub account: AccountId,
-    /// How many.
-    pub records: u64,
-}
-
 /// The numbers of names.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Enrolled {
@@ -175,6 +199,15 @@ pub struct Enrolled {
     pub account_names: Vec<String>,
     /// All carrier names ever enrolled; the index is the number.
     pub carrier_names: Vec<String>,
+}
+
+impl Enrolled {
+    /// The number of an account, also of one that was not asked for.
+    #[must_use]
+    pub fn account_id(&self, name: &str) -> Option<AccountId> {
+        let place = self.account_names.iter().position(|known| known == name)?;
+        u16::try_from(place).ok().map(AccountId)
+    }
 }
 
 /// How full a store is.
@@ -262,27 +295,6 @@ fn check_cuts(commit: &Commit) -> Result<(), Fault> {
     match commit.archive.iter().find(|block| !commit.cut.contains(&block.key.block)) {
         Some(block) => Err(Fault::Uncut { block: block.key.block }),
         None => Ok(()),
-    }
-}
-
-/// Counts what a sweep removes.
-#[derive(Debug, Default)]
-struct Tally {
-    records: BTreeMap<(u8, AccountId), u64>,
-}
-
-impl Tally {
-    /// A damaged block is forgotten all the same; what can be read of it is counted.
-    fn count(&mut self, block: &ArchiveBlock) {
-        for record in block.records().flatten() {
-            *self.records.entry((record.class, record.account)).or_default() += 1;
-        }
-    }
-
-    fn swept(self, blocks: u64, done: bool) -> Swept {
-        let records = self.records.into_iter();
-        let records = records.map(|((class, account), records)| SweptRecords { class, account, records }).collect();
-        Swept { blocks, records, done }
     }
 }
 

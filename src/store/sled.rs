@@ -190,6 +190,13 @@ impl Database {
         self.db.size_on_disk().unwrap_or(0)
     }
 
+    /// Makes sled write the nodes of slots anew that a block was put into in the place of another: until then the other is
+    /// still part of them. The space it had is the engine's to use again, when it comes to it.
+    pub(super) fn supersede(&self, doing: &'static str, slots: impl IntoIterator<Item = u32>) -> Result<(), Fault> {
+        // The place behind each slot is empty, and in the same node.
+        self.renew(doing, slots.into_iter().map(|slot| slot.saturating_add(1)))
+    }
+
     /// Makes sled write the nodes of empty slots anew: it does so once enough changes to a node have gathered, and keeps
     /// the space of the old octets until then. A slot that has a block is left alone.
     pub(super) fn renew(&self, doing: &'static str, slots: impl IntoIterator<Item = u32>) -> Result<(), Fault> {

@@ -84,6 +84,11 @@ impl<K: Ord + Copy> Slots<K> {
         self.by_key.iter().map(|(key, slot)| (*key, *slot))
     }
 
+    /// The same from `key` on.
+    pub(super) fn from(&self, key: K) -> impl Iterator<Item = (K, u32)> + '_ {
+        self.by_key.range(key..).map(|(key, slot)| (*key, *slot))
+    }
+
     /// Number of keys.
     pub(super) fn len(&self) -> usize {
         self.by_key.len()

@@ -83,6 +83,11 @@ pub enum Write<'a> {
     },
     /// A message from a handset was taken from a carrier for an account.
     Inbound(Inbound<'a>),
+    /// There was a fact, and it was erased: nothing is left of it but the room it took.
+    Blank {
+        /// Octets of it, all zero, beside the head of this write.
+        room: u32,
+    },
     /// Nothing happened; the block exists so that numbers go on from here after a restart.
     Mark {
         /// The id the next accepted message gets, or a lower one.
@@ -208,10 +213,8 @@ impl<'a> Write<'a> {
                     out.extend_from_slice(part);
                 }
             }
-            Self::Mark { next_id } => {
-                out.push(MARK);
-                out.extend_from_slice(&next_id.0.to_le_bytes());
-            }
+            Self::Blank { room } => encode_blank(room, out),
+            Self::Mark { next_id } => out.extend([MARK].into_iter().chain(next_id.0.to_le_bytes())),
         }
     }
 
@@ -247,6 +250,11 @@ impl<'a> Write<'a> {
                 recipient: reader.short_slice()?,
             },
             INBOUND => Self::Inbound(Inbound::decode(&mut reader)?),
+            BLANK => {
+                let room = reader.u32()?;
+                reader.slice(room as usize)?;
+                Self::Blank { room }
+            }
             MARK => Self::Mark { next_id: MessageId(reader.u64()?) },
             found => return Err(Damage::Kind { found }),
         };
@@ -264,7 +272,7 @@ impl<'a> Write<'a> {
             | Self::Handed { id, .. }
             | Self::Final { id, .. }
             | Self::Settled { id, .. } => Some(id),
-            Self::Parked { .. } | Self::Mark { .. } => None,
+            Self::Parked { .. } | Self::Blank { .. } | Self::Mark { .. } => None,
         }
     }
 }
@@ -369,12 +377,19 @@ impl fmt::Debug for Write<'_> {
                 write!(f, "Final({id}, state {state}, error {error}, {at:?}, owed {owed})")
             }
             Self::Settled { id, at } => write!(f, "Settled({id}, {at})"),
+            Self::Blank { room } => write!(f, "Blank({room} octets)"),
             Self::Mark { next_id } => write!(f, "Mark({next_id})"),
             Self::Parked { carrier, at, state, error, .. } => {
                 write!(f, "Parked({carrier:?}, {at}, state {state}, error {error})")
             }
         }
     }
+}
+
+fn encode_blank(room: u32, out: &mut Vec<u8>) {
+    out.push(BLANK);
+    out.extend_from_slice(&room.to_le_bytes());
+    out.resize(out.len() + room as usize, 0);
 }
 
 fn decode_final<'a>(reader: &mut Reader<'a>) -> Result<Write<'a>, Damage> {
@@ -451,6 +466,10 @@ const PARKED: u8 = 6;
 const MARK: u8 = 7;
 const HANDED: u8 = 8;
 const INBOUND: u8 = 9;
+const BLANK: u8 = 15;
+
+/// Octets of a [`Write::Blank`] before its room; every fact about a message is longer.
+pub(super) const BLANK_HEAD: usize = 5;
 
 /// Bits of a final write.
 const OWED: u8 = 1;

@@ -12,3 +12,4 @@ mod query;
 mod refusals;
 mod replace;
 mod rig;
+mod rights;

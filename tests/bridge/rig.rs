@@ -3,16 +3,16 @@
 use std::collections::BTreeMap;
 
 use bytes::{Bytes, BytesMut};
-use smppgate::bridge::{Bridge, Input, Outbox, Tally};
+use smppgate::bridge::{Bridge, Cleared, Input, Outbox, Tally, hits};
 use smppgate::clock::{Mono, Now, Unix};
 use smppgate::config::Config;
 use smppgate::message::{AccountId, CarrierId, LinkId};
 use smppgate::pdu::{
     Address, CommandId, CommandStatus, Frames, HEADER_LENGTH, Receipt, Sm, SmResp, encode_header_only, encode_resp,
 };
-use smppgate::policy::Policy;
+use smppgate::policy::{Holds, Policy, Token, TokenKey, Wanted};
 use smppgate::session::{BindMode, Event, Parcel, Span};
-use smppgate::store::{Commit, Durability, Enrolled, MemoryStore, Store};
+use smppgate::store::{ArchiveRecord, Commit, Durability, Enrolled, MemoryStore, Store};
 
 /// When it all begins: 2026-01-02T15:30:00Z.
 pub(crate) const EPOCH: Unix = Unix(1_767_367_800_000);
@@ -46,6 +46,9 @@ pub(crate) struct Gateway {
     pub(crate) policy: Policy,
     enrolled: Enrolled,
     bridge: Bridge,
+    /// What is held, and what was erased.
+    pub(crate) holds: Holds,
+    pub(crate) graves: Vec<(Token, u32)>,
     pub(crate) store: MemoryStore,
     outbox: Outbox,
     pub(crate) now: Now,
@@ -67,12 +70,15 @@ impl Gateway {
         let mut store = MemoryStore::new();
         let carriers: Vec<&str> = policy.carriers.iter().map(|carrier| carrier.name.as_str()).collect();
         let enrolled = store.enroll(&["acme", "other"], &carriers).expect("nothing is scripted");
-        let bridge = Bridge::new(policy.clone(), &enrolled, 1_000, 7);
+        let holds = Holds::none(TokenKey::new(&[7; 32]));
+        let bridge = Bridge::new(policy.clone(), &enrolled, 1_000, 7).with_rights(holds.clone(), []);
         let now = Now { mono: Mono(1_000_000), unix: EPOCH };
         let mut gateway = Self {
             policy,
             enrolled,
             bridge,
+            holds,
+            graves: Vec::new(),
             store,
             outbox: Outbox::default(),
             now,
@@ -97,7 +103,8 @@ impl Gateway {
     /// The process dies and comes back; everybody has to bind again.
     pub(crate) fn restart(&mut self) {
         self.store.crash_keeping(0);
-        self.bridge = Bridge::new(self.policy.clone(), &self.enrolled, 1_000, 8);
+        let bridge = Bridge::new(self.policy.clone(), &self.enrolled, 1_000, 8);
+        self.bridge = bridge.with_rights(self.holds.clone(), self.graves.clone());
         self.outbox = Outbox::default();
         self.left.clear();
         self.recover();
@@ -248,6 +255,65 @@ impl Gateway {
         let body = Span { at: HEADER_LENGTH as u32, len: (wire.len() - HEADER_LENGTH) as u32 };
         let events = vec![Event::Response { token, status: CommandStatus(status), body, elapsed_us: 1000 }];
         self.give(Input::Batch { link, chunk: wire.freeze(), events });
+    }
+
+    /// Erases what is wanted from the journal, block by block.
+    pub(crate) fn erase_journal(&mut self, wanted: &Wanted) -> Cleared {
+        let end = self.bridge.walk_journal(self.now);
+        self.settle();
+        let (mut cleared, mut from) = (Cleared::default(), 0);
+        while let Some(number) = self.store.next_block(from).filter(|number| *number < end) {
+            let block = self.store.read(number).expect("a whole store").expect("it is there");
+            let found = hits(&block, wanted);
+            if !found.is_empty() {
+                cleared.add(self.bridge.erase(&[(block, found)], self.now));
+                self.settle();
+            }
+            from = number + 1;
+        }
+        self.graves.extend(&cleared.graves);
+        cleared
+    }
+
+    /// One step of it, with what was found before.
+    pub(crate) fn erase_found(&mut self, found: &[smppgate::bridge::Hits]) -> Cleared {
+        let cleared = self.bridge.erase(found, self.now);
+        self.settle();
+        cleared
+    }
+
+    /// Erases what is wanted from the archive, step by step.
+    pub(crate) fn erase_archive(&mut self, wanted: &Wanted) -> Vec<ArchiveRecord> {
+        let asked = |account, source: &Address, destination: &Address| wanted.is(account, source, destination);
+        let (mut gone, mut after) = (Vec::new(), None);
+        loop {
+            let step = self.store.erase(after, 2, &asked).expect("nothing is scripted");
+            gone.extend(step.found.into_iter().map(|(_, record)| record));
+            after = step.next;
+            if after.is_none() {
+                return gone;
+            }
+        }
+    }
+
+    /// How often these octets are in what is stored.
+    pub(crate) fn stored(&self, octets: &[u8]) -> usize {
+        let count = |stored: &[u8]| stored.windows(octets.len()).filter(|window| *window == octets).count();
+        let (mut found, mut from) = (0, 0);
+        while let Some(number) = self.store.next_block(from) {
+            found += count(&self.store.read(number).expect("a whole store").expect("it is there").octets);
+            from = number + 1;
+        }
+        let keys = self.store.archive().keys();
+        let blocks = keys.map(|key| self.store.archive_block(key).expect("a whole store").expect("it is there"));
+        found + blocks.map(|block| count(&block.octets)).sum::<usize>()
+    }
+
+    /// These numbers are held from now on.
+    pub(crate) fn hold(&mut self, holds: Holds) {
+        self.holds = holds.clone();
+        self.bridge.hold(holds);
+        self.settle();
     }
 
     pub(crate) fn tally(&self) -> Tally {

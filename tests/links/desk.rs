@@ -98,7 +98,7 @@ impl Desk {
     pub(crate) async fn opened(&mut self) -> Known {
         match self.letter().await {
             Mail::Open { link, mailbox } => Known { link, mailbox },
-            other @ Mail::Input(_) => panic!("a link should be announced, not {other:?}"),
+            other @ (Mail::Input(_) | Mail::Errand(_)) => panic!("a link should be announced, not {other:?}"),
         }
     }
 

@@ -1,0 +1,217 @@
+//! What is done to single records of the archive: looking for them, taking them out, and keeping those that are held
+//! when their block is forgotten.
+//!
+//! Blocks are rewritten whole, a few at a time, each step durable when it returns. Which records are meant is the
+//! caller's: this compares nothing.
+
+use std::collections::BTreeMap;
+
+use super::archive::{ArchiveBlock, ArchiveKey, ArchiveRecord};
+use super::{Fault, Store, hour};
+use crate::clock::Unix;
+use crate::message::AccountId;
+use crate::pdu::Address;
+
+/// Whether a record of this account with this source and destination is meant.
+pub type Asked<'a> = dyn Fn(AccountId, &Address, &Address) -> bool + Send + Sync + 'a;
+
+/// The class that blocks are filed under whose records' time is over and that are held. Not a retention class: the records
+/// keep theirs.
+pub(super) const HELD: u8 = u8::MAX;
+
+/// A step through the archive.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Step {
+    /// Blocks looked at.
+    pub blocks: u64,
+    /// Records that were meant, and where they were.
+    pub found: Vec<(ArchiveKey, ArchiveRecord)>,
+    /// Where to go on; `None` at the end.
+    pub next: Option<ArchiveKey>,
+}
+
+/// What a sweep removed.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Swept {
+    /// Archive blocks.
+    pub blocks: u64,
+    /// Records in them, by class and account, in this order. Records of a damaged block are not counted.
+    pub records: Vec<SweptRecords>,
+    /// Records whose time was over and that are held.
+    pub held: u64,
+    /// Blocks that should have been forgotten an hour ago and are still there.
+    pub overdue: u64,
+    /// Whether nothing forgettable is left.
+    pub done: bool,
+}
+
+/// Records that a sweep removed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct SweptRecords {
+    /// Retention class.
+    pub class: u8,
+    /// Whose they were.
+    pub account: AccountId,
+    /// How many.
+    pub records: u64,
+    /// When the message of the oldest was accepted, and of the newest.
+    pub accepted: (Unix, Unix),
+}
+
+/// Looks at one block; damaged ones are the caller's to name.
+fn records(store: &(impl Store + ?Sized), key: ArchiveKey) -> Result<Vec<ArchiveRecord>, Fault> {
+    let Some(block) = store.archive_block(key)? else { return Ok(Vec::new()) };
+    block.records().collect::<Result<_, _>>().map_err(|damage| Fault::DamagedArchive { key, damage })
+}
+
+fn is_meant(record: &ArchiveRecord, asked: &Asked<'_>) -> bool {
+    match (record.source.address(), record.destination.address()) {
+        (Some(source), Some(destination)) => asked(record.account, &source, &destination),
+        _ => false,
+    }
+}
+
+/// [`Store::search`].
+pub(super) fn search(
+    store: &(impl Store + ?Sized),
+    after: Option<ArchiveKey>,
+    at_most: usize,
+    asked: &Asked<'_>,
+) -> Result<Step, Fault> {
+    let keys = store.archive().behind(after, at_most);
+    let mut step = Step { blocks: keys.len() as u64, next: keys.last().copied(), ..Step::default() };
+    for key in keys {
+        let meant = records(store, key)?.into_iter().filter(|record| is_meant(record, asked));
+        step.found.extend(meant.map(|record| (key, record)));
+    }
+    Ok(step)
+}
+
+/// [`Store::erase`].
+pub(super) fn erase(
+    store: &mut (impl Store + ?Sized),
+    after: Option<ArchiveKey>,
+    at_most: usize,
+    asked: &Asked<'_>,
+) -> Result<Step, Fault> {
+    let mut step = search(store, after, at_most, asked)?;
+    let mut keys: Vec<ArchiveKey> = step.found.iter().map(|(key, _)| *key).collect();
+    keys.dedup();
+    if keys.len() > REWRITES {
+        // What is beyond comes with the next step.
+        keys.truncate(REWRITES);
+        let last = keys.last().copied();
+        step.found.retain(|(key, _)| Some(*key) <= last);
+        step.next = last;
+    }
+    let (mut put, mut gone) = (Vec::new(), Vec::new());
+    for &key in &keys {
+        let left: Vec<_> = records(store, key)?.into_iter().filter(|record| !is_meant(record, asked)).collect();
+        match ArchiveBlock::of(key, &left) {
+            Some(block) => put.push(block),
+            None => gone.push(key),
+        }
+    }
+    store.replace(&put, &gone)?;
+    Ok(step)
+}
+
+/// [`Store::sweep_around`].
+pub(super) fn sweep(
+    store: &mut (impl Store + ?Sized),
+    before: Unix,
+    at_most: usize,
+    held: &Asked<'_>,
+) -> Result<Swept, Fault> {
+    let keys = store.archive().forgettable(hour(before), at_most);
+    let mut swept = take_out(store, &keys, held, |key| ArchiveKey { class: HELD, ..key })?;
+    let index = store.archive();
+    swept.done = index.forgettable(hour(before), 1).is_empty();
+    swept.overdue = index.forgettable(hour(before).saturating_sub(1), OVERDUE_MAX).len() as u64;
+    Ok(swept)
+}
+
+/// [`Store::unhold`].
+pub(super) fn unhold(store: &mut (impl Store + ?Sized), at_most: usize, held: &Asked<'_>) -> Result<Swept, Fault> {
+    let first = ArchiveKey { class: HELD, forget_hour: 0, block: 0 };
+    let mut keys = Vec::new();
+    for key in store.archive().behind(Some(first), usize::MAX) {
+        if records(store, key)?.iter().any(|record| !is_meant(record, held)) {
+            keys.push(key);
+            if keys.len() == at_most {
+                break;
+            }
+        }
+    }
+    let mut swept = take_out(store, &keys, held, |key| key)?;
+    swept.done = keys.len() < at_most;
+    Ok(swept)
+}
+
+/// Forgets these blocks, but for records that are held: they go under another key, beside what is there already.
+fn take_out(
+    store: &mut (impl Store + ?Sized),
+    keys: &[ArchiveKey],
+    held: &Asked<'_>,
+    kept_under: impl Fn(ArchiveKey) -> ArchiveKey,
+) -> Result<Swept, Fault> {
+    let (mut kept, mut tally) = (BTreeMap::<ArchiveKey, Vec<ArchiveRecord>>::new(), Tally::default());
+    for &key in keys {
+        // A damaged block is forgotten all the same; what can be read of it is counted.
+        let block = match store.archive_block(key) {
+            Ok(block) => block,
+            Err(Fault::DamagedArchive { .. }) => None,
+            Err(fault) => return Err(fault),
+        };
+        for record in block.iter().flat_map(ArchiveBlock::records).flatten() {
+            if is_meant(&record, held) {
+                tally.held += 1;
+                kept.entry(kept_under(key)).or_default().push(record);
+            } else {
+                tally.count(&record);
+            }
+        }
+    }
+    let mut put = Vec::new();
+    for (key, mut own) in kept {
+        if !keys.contains(&key) {
+            own.extend(records(store, key)?);
+            own.sort_unstable_by_key(|record| record.id);
+            own.dedup_by_key(|record| record.id);
+        }
+        put.extend(ArchiveBlock::of(key, &own));
+    }
+    let gone: Vec<_> = keys.iter().copied().filter(|key| put.iter().all(|block| block.key != *key)).collect();
+    store.replace(&put, &gone)?;
+    Ok(tally.swept(keys.len() as u64))
+}
+
+/// Counts what a sweep removes.
+#[derive(Debug, Default)]
+struct Tally {
+    records: BTreeMap<(u8, AccountId), (u64, Unix, Unix)>,
+    held: u64,
+}
+
+impl Tally {
+    fn count(&mut self, record: &ArchiveRecord) {
+        let at = record.accepted;
+        let (count, oldest, newest) = self.records.entry((record.class, record.account)).or_insert((0, at, at));
+        (*count, *oldest, *newest) = (*count + 1, (*oldest).min(at), (*newest).max(at));
+    }
+
+    fn swept(self, blocks: u64) -> Swept {
+        let row = |((class, account), (records, oldest, newest))| SweptRecords {
+            class,
+            account,
+            records,
+            accepted: (oldest, newest),
+        };
+        Swept { blocks, records: self.records.into_iter().map(row).collect(), held: self.held, ..Swept::default() }
+    }
+}
+
+/// Blocks rewritten in one step: each costs as much as a commit of its size.
+const REWRITES: usize = 4;
+/// Overdue blocks are counted so far.
+const OVERDUE_MAX: usize = 1_000;

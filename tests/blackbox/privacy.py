@@ -1,0 +1,203 @@
+#!/usr/bin/env python3
+"""The rights of a person, against the real process and as an operator would: see, correct, restrict, erase, on the client's
+instruction only, also when the process is killed in the middle; and that the record of it holds no number.
+"""
+
+import json
+import os
+import subprocess
+import time
+
+import rig
+import smpp
+
+NUMBER, ANOTHER = "4791234567", "4790000001"
+TEXT = b"secret words"
+LETTER = ("--instruction", "letter 2026-17")
+MESSAGES = 200_000 if rig.LONG else 40_000
+# argon2id of "secret" at the least cost.
+HASH = "$argon2id$v=19$m=8,t=1,p=1$c2FsdHNhbHRzYWx0c2FsdA$fIbdC2xakJ6cNlONBQKde0ZQtJof49m9l+7mj3O30mA"
+
+
+def test(case):
+    carrier = rig.Carrier(case, "fjord", "--receipt-delay", "10ms")
+    away = {"name": "away", "address": "127.0.0.1:1", "system_id": "x", "password": "x"}
+    accounts = [{"system_id": name, "password": "secret"} for name in ("acme", "other")]
+    persons = [
+        {"name": "Kari Nordmann", "uid": os.getuid(), "role": "privacy_officer"},
+        {"name": "Ola Nordmann", "password_hash": HASH, "role": "operator", "accounts": ["acme"]},
+    ]
+    routes = [{"country": ["*"], "carriers": ["fjord"]}, {"country": ["SE"], "carriers": ["away"]}]
+    tables = {"account": accounts, "operator": persons, "route": routes}
+    gateway = rig.Gateway(case, [carrier.table(), away], **tables).start()
+    for part in (refusals, seeing, correcting, restricting, erasing, killed, scale):
+        part(case, gateway)
+    case.check(gateway.stop() == 0, "SIGTERM ends the gateway with 0")
+
+
+class Command:
+    """One run of the command line against the gateway."""
+
+    def __init__(self, gateway, *words, **options):
+        command = [rig.PROGRAM, *words, "--config", gateway.case.folder / f"{gateway.name}.toml"]
+        done = subprocess.run([str(word) for word in command], capture_output=True, text=True, timeout=120, **options)
+        self.code, self.out, self.error = done.returncode, done.stdout, done.stderr.strip()
+
+    def json(self):
+        return json.loads(self.out)
+
+
+def subject(gateway, verb, *words, number=NUMBER, account="acme", **options):
+    return Command(gateway, "subject", verb, "--account", account, "--number", number, *words, **options)
+
+
+def shown(gateway, *words, **named):
+    """The records of a number as they are."""
+    done = subject(gateway, "export", "--unmask", "--reason", "asked by the client", *LETTER, *words, **named)
+    return done.json()["records"]
+
+
+def send(gateway, *numbers, account="acme", receipt=1):
+    """Submits one message to each; the statuses."""
+    wire = smpp.Wire(gateway.smpp)
+    wire.send(smpp.bind(account))
+    assert wire.read()[1] == 0
+    statuses = []
+    for sequence, number in enumerate(numbers, 2):
+        wire.send(smpp.submit(number, TEXT, sequence, receipt))
+        while (answer := wire.read())[0] != smpp.RESPONSE | smpp.SUBMIT_SM:
+            pass
+        statuses.append(answer[1])
+    wire.close()
+    return statuses
+
+
+def refusals(case, gateway):
+    for words, number, why in [
+        ((), NUMBER, "without the client's documented instruction"),
+        (LETTER, "5580", "no number in international form"),
+    ]:
+        for verb in ("export", "erase", "restrict", "release"):
+            done = subject(gateway, verb, *words, number=number)
+            case.check(done.code == 1 and why in done.error and number not in done.error, f"{verb}: {why}", done.error)
+    done = subject(gateway, "erase", *LETTER, account="nobody")
+    case.check(done.code == 1 and 'no account "nobody"' in done.error, "an unknown account is refused")
+    done = subject(gateway, "export", "--unmask", *LETTER)
+    case.check(done.code == 1 and "for a reason only" in done.error, "unmasking needs a reason", done.error)
+    ola = ("--operator", "Ola Nordmann", "--password-file", "-")
+    done = subject(gateway, "erase", *LETTER, *ola, input="secret\n")
+    case.check(done.code == 1 and "may not do that" in done.error, "an operator may not erase", done.error)
+    done = subject(gateway, "export", *LETTER, *ola, account="other", input="secret\n")
+    case.check(done.code == 1 and "not in your scope" in done.error, "nor look into an account out of scope", done.error)
+
+
+def seeing(case, gateway):
+    case.check(set(send(gateway, NUMBER, ANOTHER, "46701234567", NUMBER)) == {0}, "messages are accepted")
+    send(gateway, NUMBER, account="other")
+    rig.wait("the carrier reports them", lambda: gateway.metric("smppgate_receipts_owed") == 4)
+    masked = subject(gateway, "export", *LETTER)
+    case.check(masked.code == 0 and NUMBER not in masked.out and "+479*****67" in masked.out, "masked by default", masked.error)
+    records = shown(gateway)
+    case.check(len(records) == 2, "all records of the number within the account, and no others", len(records))
+    first = records[0]
+    case.check((first["destination"], first["source"]) == (f"+{NUMBER}", "test"), "as they are, with a reason", first)
+    case.check((first["state"], first["direction"], first["country"]) == ("DELIVRD", "to_handset", "NO"), "how they stand")
+    carrier = first["carrier"]
+    case.check((carrier["legal_entity"], carrier["country"], carrier["transfer_basis"]) == ("Test AS", "NO", "eea"), "who got them")
+    waiting = shown(gateway, number="46701234567")[0]
+    case.check(waiting["text"]["characters"] == TEXT.decode() and waiting["state"] == "ENROUTE", "a text that still waits", waiting)
+    case.check(first["text"] is None, "and none of a message that has ended")
+    case.check(len(shown(gateway, account="other")) == 1, "another account's are its own")
+    erased = subject(gateway, "erase", *LETTER, number="46701234567").json()
+    case.check(erased["unsent"] == 1 and erased["carriers"] == [], "what waits can be erased: no carrier had it", erased)
+    # A client that takes its receipts lets them be archived.
+    wire = smpp.Wire(gateway.smpp)
+    wire.send(smpp.bind())
+    rig.wait("receipts are taken", lambda: take_receipts(gateway, wire) == 1, 30)
+    wire.close()
+    rig.wait("what is settled is archived", lambda: all(record["kept_until"] for record in shown(gateway)), 90)
+    case.check(len(shown(gateway)) == 2, "archived records are shown, with the end of their time")
+
+
+def take_receipts(gateway, wire):
+    wire.socket.settimeout(0.3)
+    try:
+        while got := wire.read():
+            if got[0] == smpp.DELIVER_SM:
+                wire.send(smpp.pdu(smpp.RESPONSE | smpp.DELIVER_SM, b"\0", got[2]))
+    except TimeoutError:
+        pass
+    return gateway.metric("smppgate_receipts_owed")
+
+
+def correcting(case, gateway):
+    done = subject(gateway, "note", "--text", "the subscriber moved in May", *LETTER)
+    case.check(done.code == 0, "a note is added", done.error)
+    summary = subject(gateway, "export", *LETTER).json()["summary"]
+    case.check([note["text"] for note in summary["notes"]] == ["the subscriber moved in May"], "and shown with the records")
+
+
+def restricting(case, gateway):
+    case.check(subject(gateway, "restrict", *LETTER, number="-", input=f"+{NUMBER}\n").code == 0, "a number is restricted")
+    case.check(send(gateway, NUMBER, ANOTHER) == [0x45, 0], "a submit to it is refused, others are not")
+    gateway.kill()
+    gateway.start()
+    case.check(send(gateway, NUMBER) == [0x45], "also after a crash")
+    case.check(send(gateway, NUMBER, account="other") == [0], "another account is not concerned")
+    counted = lambda: gateway.metric("smppgate_refused_total", reason="restricted") == 1
+    case.check(rig.wait("it is counted", counted), "it is counted")
+    summary = subject(gateway, "export", *LETTER).json()["summary"]
+    case.check(summary["restricted"] and summary["records"] == 2, "the client may still see the records", summary)
+    case.check(subject(gateway, "release", *LETTER).code == 0 and send(gateway, NUMBER) == [0], "released, it is sent to")
+
+
+def erasing(case, gateway):
+    before = len(shown(gateway, account="other"))
+    done = subject(gateway, "erase", *LETTER)
+    erased = done.json()
+    total = sum(erased[part] for part in ("unsent", "sent", "ended", "inbound", "archived"))
+    case.check(done.code == 0 and total == 3, "all records are erased", erased)
+    case.check([row["legal_entity"] for row in erased["carriers"]] == ["Test AS"], "who got the number is told", erased["carriers"])
+    case.check(shown(gateway) == [], "nothing is left to see")
+    again = subject(gateway, "erase", *LETTER)
+    case.check(again.code == 0 and again.json()["archived"] == 0, "a second time nothing is found")
+    case.check(len(shown(gateway, account="other")) == before and len(shown(gateway, number=ANOTHER)) == 2, "others stay")
+    log = Command(gateway, "audit", "show").out
+    for part in ("subject.erase allowed number=", "subject.erase done number=", "subject.unmask done", "subject.restrict denied"):
+        case.check(part in log, f"the record says: {part}")
+    case.check("letter 2026-17" in log, "and on whose instruction")
+    everything = log + gateway.process.log.read_text() + (gateway.data / "standing.json").read_text()
+    case.check(not any(number in everything for number in (NUMBER, ANOTHER, "9123456")), "and no number")
+
+
+def killed(case, gateway):
+    """A kill in the middle: the erasure goes on at the next start."""
+    send(gateway, *["46701111111"] * 50)
+    child = subprocess.Popen(
+        [rig.PROGRAM, "subject", "erase", "--account", "acme", "--number", "46701111111", *LETTER, "--config",
+         str(case.folder / "gateway.toml")], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    standing = gateway.data / "standing.json"
+    deadline = time.monotonic() + 5
+    while child.poll() is None and "erasing" not in standing.read_text() and time.monotonic() < deadline:
+        pass
+    gateway.kill()
+    child.wait(20)
+    gateway.start()
+    rig.wait("it is done", lambda: "erasing" not in standing.read_text() and shown(gateway, number="46701111111") == [], 30)
+    case.check(True, "an erasure that a kill cut is done after the next start")
+
+
+def scale(case, gateway):
+    """One number among many while traffic goes on."""
+    code, load = case.load(gateway.smpp, "--messages", MESSAGES, "--to", "4790000002")
+    case.check(code == 0, f"{MESSAGES} messages ended", load.get("states"))
+    rig.wait("they are archived", lambda: gateway.metric("smppgate_sealed_total") >= MESSAGES, 120)
+    send(gateway, NUMBER, receipt=0)
+    begun = time.monotonic()
+    done = subject(gateway, "erase", *LETTER)
+    seconds = time.monotonic() - begun
+    case.check(done.code == 0 and seconds < 20, f"one number among {MESSAGES}", f"{seconds:.1f} s: {done.out.strip()[:120]}")
+
+
+if __name__ == "__main__":
+    rig.main("privacy", test)
