@@ -207,9 +207,11 @@ pub async fn serve(
     }
     if let (Some(listener), Some(tls)) = (listeners.smpps, tls) {
         tasks.spawn(Arc::clone(&tls).follow(links_stop));
-        tasks.spawn(listen(listener, Some(tls), reception, crowd));
+        tasks.spawn(listen(listener, Some(tls), Arc::clone(&reception), crowd));
     }
     board.registry.send_replace(Some(registry));
+    // From here on only tasks can write to the bridge: when the last of them is cut, it learns that nobody is left.
+    drop(reception);
     board.phase.send_replace(Phase::Running);
 
     tokio::select! {
