@@ -254,10 +254,19 @@ fn parked_until(now: Now) -> Mono {
     Mono(now.mono.0 + u64::from(limits::PARKED_S) * 1_000_000)
 }
 
-/// The form of a carrier's id that is compared: without blanks and NULs around it, in lower case, without leading zeros.
+/// The form of a carrier's id that is compared: without blanks and NULs around it, in lower case, without leading zeros. A
+/// negative number is an id whose carrier took its highest bit for a sign.
 pub(super) fn canonical<'a>(id: &[u8], buffer: &'a mut [u8; 65]) -> &'a [u8] {
     let trimmed = id.trim_ascii();
     let trimmed = trimmed.strip_suffix(b"\0").unwrap_or(trimmed).trim_ascii();
+    if let [b'-', ..] = trimmed
+        && let Some(unsigned) = unsigned(trimmed)
+    {
+        let mut decimal = [0; 48];
+        let decimal = digits(u128::from(unsigned), 10, &mut decimal);
+        buffer[..decimal.len()].copy_from_slice(decimal);
+        return &buffer[..decimal.len()];
+    }
     let zeros = trimmed.iter().take_while(|octet| **octet == b'0').count();
     let kept = &trimmed[zeros.min(trimmed.len().saturating_sub(1))..];
     let kept = &kept[..kept.len().min(buffer.len())];
@@ -265,6 +274,12 @@ pub(super) fn canonical<'a>(id: &[u8], buffer: &'a mut [u8; 65]) -> &'a [u8] {
     out.copy_from_slice(kept);
     out.make_ascii_lowercase();
     out
+}
+
+/// The number of 32 bits, or of 64 where those are too few, that was written as this negative one.
+fn unsigned(negative: &[u8]) -> Option<u64> {
+    let number: i64 = std::str::from_utf8(negative).ok()?.parse().ok()?;
+    Some(i32::try_from(number).map_or(number as u64, |short| u64::from(short as u32)))
 }
 
 /// `number` in lower-case digits of `base`.
@@ -318,6 +333,10 @@ mod tests {
         assert_eq!(form(b"000"), b"0");
         assert_eq!(form(b""), b"");
         assert_eq!(form(&[b'7'; 80]).len(), 65);
+        assert_eq!(form(b"-1294967293"), b"3000000003");
+        assert_eq!(form(b"-5000000000"), b"18446744068709551616");
+        assert_eq!(form(b"-"), b"-");
+        assert_eq!(form(b"-AB"), b"-ab");
     }
 
     #[test]
