@@ -36,6 +36,9 @@ pub const CONCATENATION_US: u64 = 300_000_000;
 /// Long messages remembered so; beyond, the oldest is forgotten.
 pub const CONCATENATIONS_MAX: usize = 100_000;
 
+/// Lanes beyond which no more are made for new messages: an index of 16 bits is stored per message.
+pub const LANES_MAX: usize = 65_000;
+
 /// Messages a lane hands out before the next lane has its turn.
 pub const LANE_QUANTUM: u32 = 16;
 
@@ -80,6 +83,8 @@ pub const JOURNAL_OCTETS: u64 = 64 << 20;
 
 const _: () = assert!(PART_PATIENCE_US < PARTS_US);
 const _: () = assert!(LINKS_MAX < u16::MAX as usize);
+// Two indices mean no lane, and one is the lane of what found no room.
+const _: () = assert!(LANES_MAX + 3 <= u16::MAX as usize);
 const _: () = assert!(READ_AHEAD as usize <= READS_OPEN);
 // What is read for the next turn must not push itself out of memory before that turn: blocks are 32 KiB, and one ends
 // with a whole PDU.

@@ -161,7 +161,8 @@ fn explain_shows_what_carriers_get_otherwise() {
     let text = fs::read_to_string(reference()).expect("the reference");
     let text = text.replace("#numbers = \"as_sent\" ", "numbers = \"+\" ");
     let keys = ["senders", "source_types", "errors", "country_code"];
-    let text = keys.iter().fold(text, |text, key| text.replace(&format!("# {key} ="), &format!("{key} =")));
+    // Of each key the first one, which is a carrier's or an account's.
+    let text = keys.iter().fold(text, |text, key| text.replacen(&format!("# {key} ="), &format!("{key} ="), 1));
     fs::write(&file, text).expect("a file");
     let file = file.display().to_string();
     let (code, out, error) =
@@ -178,6 +179,45 @@ fn explain_shows_what_carriers_get_otherwise() {
     ] {
         assert!(out.contains(line), "{line}{out}");
     }
+}
+
+#[test]
+fn explain_says_which_route_wins_and_why() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let file = folder.path().join("gate.toml");
+    let rules = "[[route]]\naccounts = \"acme\"\nsenders = \"ACME*\"\ncarriers = [{ fjord = 3, backup = 1 }]\n\
+                 [[route]]\nprefixes = \"4790\"\ncarriers = \"backup\"\n";
+    let text = fs::read_to_string(reference()).expect("the reference");
+    fs::write(&file, text + rules).expect("written");
+    let file = file.display().to_string();
+    let explain = |to: &str, from: &[&str]| {
+        let all = [&["explain", "--account", "acme", "--to", to, "--config", &file], from].concat();
+        let (code, out, error) = run(&all);
+        assert_eq!(code, 0, "{error}");
+        out
+    };
+    let out = explain("4790234567", &["--from", "AcmeBank"]);
+    for line in [
+        "route          route[1]: any country, for acme, from acme*\n",
+        "               names the account, the sender acme*; no more specific one fits\n",
+        "carriers       1. fjord at 127.0.0.1:2776, 10000/s, 75 % while its equals are there\n",
+        "               1. backup at 127.0.0.1:2777, no rate limit, 25 % while its equals are there\n",
+    ] {
+        assert!(out.contains(line), "{line}{out}");
+    }
+    assert!(!out.contains("note"), "{out}");
+    let out = explain("4790234567", &[]);
+    assert!(out.contains("route[2]: any country, to one prefix\n"), "{out}");
+    assert!(out.contains("names the prefix 4790; no more specific one fits\n"), "{out}");
+    assert!(out.contains("note           some routes ask for the sender"), "{out}");
+    let out = explain("4670234567", &["--from", "Else"]);
+    assert!(out.contains("route[0]: NO SE DK\n               names the country; no more"), "{out}");
+    let (code, out, _) = run(&["check", "--config", &file]);
+    assert_eq!(code, 0);
+    assert!(
+        out.contains("route     any country, for acme, from acme*: fjord 3 and backup 1, no rate limit\n"),
+        "{out}"
+    );
 }
 
 #[test]

@@ -4,9 +4,9 @@
 
 use smppgate::pdu::{Address, CommandStatus};
 use smppgate::policy::{
-    Account, AllowFrom, BreakerRules, Carrier, Country, Credentials, Decoy, Destinations, Explanation, Habits,
-    Inbounds, NoPlan, NoTransfer, OnUnknown, OverRate, Password, Plan, Policy, Prefixes, Rate, Retention, Route,
-    Routes, TransferBasis, Transfers, Validity,
+    Account, AllowFrom, BreakerRules, Candidate, Carrier, Country, Credentials, Decoy, Destinations, Explanation,
+    Habits, Inbounds, Member, NoPlan, NoTransfer, OnUnknown, OverRate, Password, Plan, Policy, Prefixes, Rate,
+    Retention, Route, Routes, Tiers, TransferBasis, Transfers, Validity, When, Won,
 };
 
 /// argon2id of "hashed" at the least cost there is; real ones cost a thousand times that.
@@ -53,7 +53,8 @@ fn policy() -> Policy {
     ];
     let nordic = Route {
         destinations: Destinations::Countries(vec![country("NO"), country("SE")]),
-        carriers: vec![1, 0],
+        when: When::default(),
+        carriers: Tiers::in_order(&[1, 0]),
         rate: Some(Rate::per_second(3000)),
         over_rate: OverRate::Throttle,
     };
@@ -70,8 +71,12 @@ fn policy() -> Policy {
     }
 }
 
+fn from() -> Address {
+    Address::new(5, 0, b"Acme").unwrap()
+}
+
 fn explain(account: u16, octets: &str) -> Explanation {
-    policy().explain(account, &Address::new(1, 1, octets.as_bytes()).unwrap())
+    policy().explain(account, &from(), &Address::new(1, 1, octets.as_bytes()).unwrap())
 }
 
 #[test]
@@ -81,10 +86,13 @@ fn a_routed_number_shows_each_step() {
         account_rate: Some(Rate::per_second(5000)),
         country: country("NO"),
         matched_digits: 2,
-        route: 0,
+        won: Won { route: 0, by_account: false, by_sender: None, prefix_digits: 0, by_country: true },
         country_rate: Some(Rate::per_second(3000)),
         over_rate: OverRate::Throttle,
-        carriers: vec![(1, "fjord".to_owned(), rate), (0, "backup".to_owned(), rate)],
+        carriers: vec![
+            Candidate { index: 1, name: "fjord".to_owned(), rate, tier: 0, percent: 100 },
+            Candidate { index: 0, name: "backup".to_owned(), rate, tier: 1, percent: 100 },
+        ],
         barred: Vec::new(),
     };
     assert_eq!(explain(0, "+4791234567"), Explanation::Routed(plan));
@@ -95,11 +103,32 @@ fn carriers_that_may_not_get_the_data_are_named_with_the_reason() {
     let mut policy = policy();
     policy.accounts[0].transfers = Transfers { bases: Some(vec![TransferBasis::Scc]), objections: vec![0] };
     let to = Address::new(1, 1, b"4791234567").unwrap();
-    assert_eq!(policy.explain(0, &to), Explanation::Refused(NoPlan::Transfer(country("NO"))));
+    assert_eq!(policy.explain(0, &from(), &to), Explanation::Refused(NoPlan::Transfer(country("NO"))));
     policy.accounts[0].transfers.bases = None;
-    let Explanation::Routed(plan) = policy.explain(0, &to) else { panic!("fjord is left") };
+    let Explanation::Routed(plan) = policy.explain(0, &from(), &to) else { panic!("fjord is left") };
     assert_eq!(plan.barred, [("backup".to_owned(), NoTransfer::Objection)]);
-    assert_eq!(plan.carriers.iter().map(|(index, ..)| *index).collect::<Vec<_>>(), [1]);
+    assert_eq!(plan.carriers.iter().map(|candidate| candidate.index).collect::<Vec<_>>(), [1]);
+}
+
+#[test]
+fn equals_are_shown_with_their_shares_among_those_permitted() {
+    let mut policy = policy();
+    policy.carriers.push(carrier("sund"));
+    let tier = |members: &[(u16, u32)]| {
+        members.iter().map(|(carrier, weight)| Member { carrier: *carrier, weight: *weight }).collect::<Vec<_>>()
+    };
+    let mut route = policy.routes.list()[0].clone();
+    route.carriers = Tiers::new(vec![tier(&[(1, 3), (2, 1)]), tier(&[(0, 1)])]);
+    policy.routes = Routes::new(vec![route]).unwrap();
+    let shares = |policy: &Policy| {
+        let to = Address::new(1, 1, b"4791234567").unwrap();
+        let Explanation::Routed(plan) = policy.explain(0, &from(), &to) else { panic!("it is routed") };
+        plan.carriers.into_iter().map(|own| (own.name, own.tier, own.percent)).collect::<Vec<_>>()
+    };
+    let [fjord, sund, backup] = ["fjord", "sund", "backup"].map(str::to_owned);
+    assert_eq!(shares(&policy), [(fjord, 0, 75), (sund.clone(), 0, 25), (backup.clone(), 1, 100)]);
+    policy.accounts[0].transfers.objections = vec![1];
+    assert_eq!(shares(&policy), [(sund, 0, 100), (backup, 1, 100)]);
 }
 
 #[test]
@@ -119,7 +148,7 @@ fn a_refused_number_shows_the_first_step_that_fails() {
 
 #[test]
 fn a_reserved_type_of_number_keeps_its_status() {
-    let explanation = policy().explain(0, &Address::new(9, 1, b"4791234567").unwrap());
+    let explanation = policy().explain(0, &from(), &Address::new(9, 1, b"4791234567").unwrap());
     let why = NoPlan::Destination(CommandStatus::ESME_RINVDSTTON);
     assert_eq!(explanation, Explanation::Refused(why));
 }

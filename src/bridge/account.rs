@@ -31,6 +31,8 @@ pub(super) struct AccountState {
     pub(super) rate: Option<Rate>,
     countries: Option<Vec<Country>>,
     pub(super) permit: u16,
+    /// Its position in the policy, `None` for one that is no longer configured.
+    pub(super) position: Option<u16>,
     /// The country whose national numbers it may write.
     pub(super) home: Option<Home>,
     configured: bool,
@@ -66,7 +68,8 @@ pub(super) struct BindRequest {
 pub(super) fn states(policy: &Policy, permits: &[u16], enrolled: &Enrolled) -> Vec<AccountState> {
     let mut states: Vec<AccountState> =
         enrolled.account_names.iter().map(|name| AccountState::new(name.clone())).collect();
-    for ((account, permit), id) in policy.accounts.iter().zip(permits).zip(&enrolled.accounts) {
+    let accounts = (0_u16..).zip(&policy.accounts);
+    for (((position, account), permit), id) in accounts.zip(permits).zip(&enrolled.accounts) {
         let state = &mut states[id.0 as usize];
         state.configured = true;
         state.max_binds = account.max_binds;
@@ -74,6 +77,7 @@ pub(super) fn states(policy: &Policy, permits: &[u16], enrolled: &Enrolled) -> V
         state.rate = account.rate;
         state.countries.clone_from(&account.countries);
         state.permit = *permit;
+        state.position = Some(position);
         state.home = account.home;
     }
     states
@@ -88,6 +92,7 @@ impl AccountState {
             rate: None,
             countries: None,
             permit: Permits::ALL,
+            position: None,
             home: None,
             configured: false,
             cell: Cell::default(),

@@ -1,10 +1,11 @@
-//! Lanes: where messages wait for a carrier. A lane belongs to one destination country and begins at one position of its
-//! route, so that a message refused by the first carrier goes on in the lane that begins at the second, and a slow
-//! country never stands in the way of another. Accounts that permit different carriers have lanes of their own. Within a
-//! lane a higher priority goes first.
+//! Lanes: where messages wait for a carrier. A lane belongs to one destination country and one position of its route, so
+//! that a message refused by the first carrier goes on in the lane that begins at the second, equals have their shares in
+//! lanes of their own, and a slow country or carrier never stands in the way of another. Accounts that permit different
+//! carriers, and routes to one country, have lanes of their own. Within a lane a higher priority goes first.
 
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
+use std::hash::{Hash, Hasher};
 
 use rustc_hash::FxHashMap;
 
@@ -14,8 +15,9 @@ use super::permit::Permits;
 use super::submit::PRIORITY_SHIFT;
 use super::tally::CountryTally;
 use crate::clock::Mono;
+use crate::limits;
 use crate::message::{CarrierId, MessageState};
-use crate::policy::{Cell, Country, OverRate, Policy, Rate, Verdict};
+use crate::policy::{Cell, Country, OverRate, Policy, Rate, Route, Spread, Tiers, Verdict};
 use crate::store::Enrolled;
 
 /// What a lane is doing.
@@ -34,7 +36,10 @@ enum Doing {
 #[derive(Debug)]
 struct Lane {
     way: u16,
+    /// Its position, as [`Tiers`] counts them.
     from: u8,
+    /// Numbers of the carriers that its messages may go to, in this order.
+    chain: Box<[u16]>,
     /// By priority; the highest goes first.
     lists: [List; PRIORITIES],
     /// Messages in all of them.
@@ -44,9 +49,9 @@ struct Lane {
 }
 
 impl Lane {
-    fn new(way: u16, from: u8) -> Self {
+    fn new(way: u16, from: u8, chain: Vec<u16>) -> Self {
         let lists = [List::default(); PRIORITIES];
-        Self { way, from, lists, len: 0, current: None, doing: Doing::Idle }
+        Self { way, from, chain: chain.into(), lists, len: 0, current: None, doing: Doing::Idle }
     }
 
     /// The first message of the highest priority.
@@ -67,16 +72,19 @@ fn priority(slots: &Slots, slot: u32) -> usize {
     usize::from(slots[slot].flags >> PRIORITY_SHIFT)
 }
 
-/// The carriers of a country's route that some accounts permit, and the lanes before them.
+/// The carriers of a country's route that some accounts permit, and the lanes before them, one for each position.
 #[derive(Debug)]
 struct Way {
     destination: u16,
-    /// Carrier numbers in order of preference; empty where no route leads there any more.
-    carriers: Vec<u16>,
+    /// Carrier numbers; empty where no route leads there any more.
+    tiers: Tiers,
+    /// Whether there is anything to share.
+    has_equals: bool,
+    spread: Spread,
     first_lane: u16,
 }
 
-/// A destination country with its rate, whichever way its messages go.
+/// A destination country of a route with its rate, whichever way its messages go.
 #[derive(Debug)]
 pub(super) struct Destination {
     pub(super) rate: Option<Rate>,
@@ -90,14 +98,42 @@ pub(super) struct Destination {
     tally: CountryTally,
 }
 
+/// What a way is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Key {
+    pub(super) country: Country,
+    pub(super) permit: u16,
+    route: u16,
+}
+
+impl Key {
+    /// Messages to this country by the route at this position.
+    pub(super) fn new(country: Country, route: Option<u16>, permit: u16) -> Self {
+        Self { country, permit, route: route.unwrap_or(u16::MAX) }
+    }
+
+    /// Its route, `None` where there is none.
+    pub(super) fn route(self, policy: &Policy) -> Option<&Route> {
+        policy.routes.list().get(usize::from(self.route))
+    }
+}
+
+/// In one step: it is looked up for every message.
+impl Hash for Key {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        let country = u64::from(u16::from_be_bytes(self.country.octets()));
+        state.write_u64(country << 32 | u64::from(self.permit) << 16 | u64::from(self.route));
+    }
+}
+
 /// All lanes.
 #[derive(Debug)]
 pub(super) struct Lanes {
     destinations: Vec<Destination>,
-    by_country: FxHashMap<Country, u16>,
+    /// By country and route.
+    by_route: FxHashMap<(Country, u16), u16>,
     ways: Vec<Way>,
-    /// By country and permit.
-    by_permit: FxHashMap<(Country, u16), u16>,
+    by_key: FxHashMap<Key, u16>,
     permits: Permits,
     lanes: Vec<Lane>,
     sleepers: BinaryHeap<Reverse<(Mono, u16)>>,
@@ -108,9 +144,9 @@ impl Lanes {
     pub(super) fn new(permits: Permits, enrolled: &Enrolled) -> Self {
         Self {
             destinations: Vec::new(),
-            by_country: FxHashMap::default(),
+            by_route: FxHashMap::default(),
             ways: Vec::new(),
-            by_permit: FxHashMap::default(),
+            by_key: FxHashMap::default(),
             permits,
             lanes: Vec::new(),
             sleepers: BinaryHeap::new(),
@@ -118,61 +154,82 @@ impl Lanes {
         }
     }
 
-    /// The first lane of a country for accounts with this permit, made when first asked for. `None` where no route leads
-    /// there or none of its carriers is permitted, unless `anyway` (messages found at recovery whose way was taken away
-    /// wait for a new one or for their end).
+    /// Where a new message begins that goes this way; its lanes are made when first asked for. `None` where no route leads
+    /// there or none of its carriers is permitted, unless `anyway` (messages found at recovery whose way was taken away wait
+    /// for a new one or for their end); or where there are as many lanes as may be. `parts` is what the parts of a longer
+    /// message share, 0 for a whole one: they begin at the same place.
     pub(super) fn open(
         &mut self,
-        country: Country,
-        permit: u16,
+        key: Key,
+        parts: u64,
         policy: &Policy,
         carriers: &[CarrierState],
         anyway: bool,
     ) -> Option<u16> {
-        let index = match self.by_permit.get(&(country, permit)) {
+        let index = match self.by_key.get(&key) {
             Some(index) => *index,
             None => {
-                let way = self.permitted(country, permit, policy);
-                if way.is_empty() && !anyway {
+                let tiers = self.permitted(key, policy);
+                if tiers.is_empty() && !anyway {
                     return None;
                 }
-                self.make_way(country, permit, way, policy, carriers)
+                if self.lanes.len() + tiers.positions().max(1) > limits::LANES_MAX {
+                    return if anyway { Some(self.nowhere(policy)) } else { None };
+                }
+                self.make_way(key, tiers, policy, carriers)
             }
         };
-        let way = &self.ways[index as usize];
-        (anyway || !way.carriers.is_empty()).then_some(way.first_lane)
+        let way = &mut self.ways[index as usize];
+        if way.has_equals {
+            let is_there = |carrier: u16| carriers[carrier as usize].is_available();
+            let position = match parts {
+                0 => way.tiers.begin(&mut way.spread, is_there),
+                parts => way.tiers.begin_at(parts, is_there),
+            };
+            return Some(way.first_lane + u16::from(position));
+        }
+        (anyway || !way.tiers.is_empty()).then_some(way.first_lane)
     }
 
-    /// Numbers of the carriers of a country's route that the permit allows.
-    fn permitted(&self, country: Country, permit: u16, policy: &Policy) -> Vec<u16> {
-        let Some(route) = policy.routes.find(country) else { return Vec::new() };
-        let permitted = route.carriers.iter().filter(|position| self.permits.allows(permit, **position));
-        permitted.filter_map(|position| self.carrier_ids.get(*position as usize)).map(|id| id.0).collect()
+    /// The carriers of the route that the permit allows, by number.
+    fn permitted(&self, key: Key, policy: &Policy) -> Tiers {
+        let Some(route) = key.route(policy) else { return Tiers::default() };
+        route.carriers.renumbered(|position| {
+            let id = self.carrier_ids.get(position as usize)?;
+            self.permits.allows(key.permit, position).then_some(id.0)
+        })
     }
 
-    fn make_way(
-        &mut self,
-        country: Country,
-        permit: u16,
-        via: Vec<u16>,
-        policy: &Policy,
-        carriers: &[CarrierState],
-    ) -> u16 {
+    /// Whether the permit allows any carrier of the route.
+    pub(super) fn permits(&self, permit: u16, route: &Route) -> bool {
+        route.carriers.carriers().any(|position| self.permits.allows(permit, position))
+    }
+
+    fn make_way(&mut self, key: Key, tiers: Tiers, policy: &Policy, carriers: &[CarrierState]) -> u16 {
         let (index, first_lane) = (self.ways.len() as u16, self.lanes.len() as u16);
-        for from in 0..via.len().max(1) {
-            let mut lane = Lane::new(index, from as u8);
-            lane.current = choose(&via, lane.from, carriers);
+        for position in 0..tiers.positions().max(1) {
+            let mut lane = Lane::new(index, position as u8, tiers.chain(position as u8));
+            lane.current = choose(&lane.chain, carriers);
             self.lanes.push(lane);
         }
-        let destination = self.find_destination(country, policy);
-        self.ways.push(Way { destination, carriers: via, first_lane });
-        self.by_permit.insert((country, permit), index);
+        let destination = self.find_destination(key, policy);
+        let (has_equals, spread) = (tiers.has_equals(), Spread::default());
+        self.ways.push(Way { destination, tiers, has_equals, spread, first_lane });
+        self.by_key.insert(key, index);
         index
     }
 
-    fn find_destination(&mut self, country: Country, policy: &Policy) -> u16 {
-        let route = policy.routes.find(country);
-        *self.by_country.entry(country).or_insert_with(|| {
+    /// The lane of messages for which there is no room: it leads nowhere, and they end with their validity.
+    fn nowhere(&mut self, policy: &Policy) -> u16 {
+        const NOWHERE: Key = Key { country: Country::NON_GEOGRAPHIC, permit: u16::MAX, route: u16::MAX };
+        let known = self.by_key.get(&NOWHERE).copied();
+        let way = known.unwrap_or_else(|| self.make_way(NOWHERE, Tiers::default(), policy, &[]));
+        self.ways[way as usize].first_lane
+    }
+
+    fn find_destination(&mut self, key: Key, policy: &Policy) -> u16 {
+        let (route, country) = (key.route(policy), key.country);
+        *self.by_route.entry((country, key.route)).or_insert_with(|| {
             self.destinations.push(Destination {
                 rate: route.and_then(|route| route.rate),
                 over_rate: route.map_or(OverRate::Defer, |route| route.over_rate),
@@ -192,15 +249,15 @@ impl Lanes {
     /// The lane of the same country that begins at `position`, or its last one.
     pub(super) fn at_position(&self, lane: u16, position: u8) -> u16 {
         let way = self.way(lane);
-        let last = way.carriers.len().max(1) - 1;
+        let last = way.tiers.positions().max(1) - 1;
         way.first_lane + (position as usize).min(last) as u16
     }
 
-    /// The lane that begins behind `carrier` in this lane's route, `None` where no carrier is left.
+    /// The lane in which a message of this one goes on that `carrier` did not take, `None` where no carrier is left.
     pub(super) fn behind(&self, lane: u16, carrier: CarrierId) -> Option<u16> {
         let way = self.way(lane);
-        let position = way.carriers.iter().position(|candidate| *candidate == carrier.0)?;
-        (position + 1 < way.carriers.len()).then(|| way.first_lane + position as u16 + 1)
+        let position = way.tiers.behind(self.position(lane), carrier.0)?;
+        Some(way.first_lane + u16::from(position))
     }
 
     /// Position in the route at which the lane begins.
@@ -270,7 +327,7 @@ impl Lanes {
     /// Whether the lane has messages that this carrier may get, were it there.
     pub(super) fn may_lead_to(&self, lane: u16, carrier: u16) -> bool {
         let entry = &self.lanes[lane as usize];
-        entry.len > 0 && self.way(lane).carriers.iter().skip(entry.from as usize).any(|other| *other == carrier)
+        entry.len > 0 && entry.chain.contains(&carrier)
     }
 
     pub(super) fn push_back(&mut self, slots: &mut Slots, carriers: &mut [CarrierState], lane: u16, slot: u32) {
@@ -354,7 +411,7 @@ impl Lanes {
         }
         for index in 0..self.lanes.len() as u16 {
             let lane = &mut self.lanes[index as usize];
-            lane.current = choose(&self.ways[lane.way as usize].carriers, lane.from, carriers);
+            lane.current = choose(&lane.chain, carriers);
             if lane.doing == Doing::Ready {
                 lane.doing = Doing::Idle;
             }
@@ -364,27 +421,26 @@ impl Lanes {
 
     /// Messages waiting in lanes that lead to `carrier` now, or to nobody and would prefer it.
     pub(super) fn backlog(&self, carrier: u16) -> u64 {
-        let waits = |lane: &&Lane| {
-            let preferred = || self.ways[lane.way as usize].carriers.get(lane.from as usize).copied();
-            lane.current.or_else(preferred) == Some(carrier)
-        };
+        let waits = |lane: &&Lane| lane.current.or_else(|| lane.chain.first().copied()) == Some(carrier);
         self.lanes.iter().filter(waits).map(|lane| u64::from(lane.len)).sum()
     }
 
+    /// One row for each country, in the order in which they were first seen, whichever route its messages take.
     pub(super) fn tallies(&self) -> Vec<CountryTally> {
-        let backlog = |destination: u16| {
-            let leads_there = |lane: &&Lane| self.ways[lane.way as usize].destination == destination;
-            self.lanes.iter().filter(leads_there).map(|lane| u64::from(lane.len)).sum()
-        };
-        let with_backlog = |(index, destination): (usize, &Destination)| CountryTally {
-            backlog: backlog(index as u16),
-            ..destination.tally.clone()
-        };
-        self.destinations.iter().enumerate().map(with_backlog).collect()
+        let mut rows: Vec<CountryTally> = Vec::new();
+        for (index, Destination { tally, .. }) in self.destinations.iter().enumerate() {
+            let leads_there = |lane: &&Lane| usize::from(self.ways[lane.way as usize].destination) == index;
+            let backlog = self.lanes.iter().filter(leads_there).map(|lane| u64::from(lane.len)).sum();
+            match rows.iter_mut().find(|row| row.country == tally.country) {
+                Some(row) => row.add(tally, backlog),
+                None => rows.push(CountryTally { backlog, ..tally.clone() }),
+            }
+        }
+        rows
     }
 }
 
-/// The first carrier at or behind position `from` that takes messages.
-fn choose(via: &[u16], from: u8, carriers: &[CarrierState]) -> Option<u16> {
-    via.iter().skip(from as usize).copied().find(|index| carriers[*index as usize].is_available())
+/// The first carrier of a chain that takes messages.
+fn choose(chain: &[u16], carriers: &[CarrierState]) -> Option<u16> {
+    chain.iter().copied().find(|index| carriers[*index as usize].is_available())
 }

@@ -8,7 +8,7 @@ use super::{limits, seconds};
 use crate::clock::{Mono, Now};
 use crate::message::{AccountId, CarrierId, MessageId, MessageState};
 use crate::pdu::Sm;
-use crate::policy::Country;
+use crate::policy::{Country, number};
 use crate::store::{Accept, Block, Damage, Inbound, Position, Recovered, Write};
 
 /// Position of a message of which facts were found, but no accept record: it was sealed, or was carried to a later
@@ -142,8 +142,12 @@ impl Bridge {
         let (recipient, part) = (tail(sm.destination.octets()), sm.part());
         let country = Country::from_octets(accept.country).unwrap_or(Country::NON_GEOGRAPHIC);
         self.provide_account(accept.account);
-        let permit = self.accounts[accept.account.0 as usize].permit;
-        let lane = self.lanes.open(country, permit, &self.policy, &self.carriers, true).unwrap_or_default();
+        // It had an international number when it was accepted; the rest is by the rules of today.
+        let home = self.accounts[accept.account.0 as usize].home;
+        let number = number::dialled_from(home, &sm.destination).unwrap_or_default();
+        let way = self.way(accept.account.0, &sm.source, &number, country);
+        let key = part.map_or(0, |part| self.concatenations.key(accept.account.0, &sm, part));
+        let lane = self.lanes.open(way, key, &self.policy, &self.carriers, true).unwrap_or_default();
         let known = self.book.find(accept.id);
         let slot = known.unwrap_or_else(|| self.expect(accept.id));
         let entry = &mut self.book.slots[slot];
@@ -153,7 +157,6 @@ impl Bridge {
         if old == EXPECTED {
             entry.lane = lane;
             if let Some(part) = part {
-                let key = self.concatenations.key(accept.account.0, &sm, part);
                 self.concatenations.replayed(key, part, accept.accepted);
                 // One that is sent already has its carrier's.
                 entry.key = if entry.key == 0 { key } else { entry.key };

@@ -6,11 +6,11 @@ use super::link::Side;
 use super::recall::Ask;
 use super::receipt::tail;
 use super::refusal::Refusal;
-use super::{Bridge, seconds};
+use super::{Bridge, lane, seconds};
 use crate::clock::{Now, Unix};
 use crate::message::{AccountId, MessageState};
-use crate::pdu::{CommandId, CommandStatus, DataSm, HEADER_LENGTH, Sm, Tag, Time, encode_resp};
-use crate::policy::{Class, Country, OverRate, Verdict, number};
+use crate::pdu::{Address, CommandId, CommandStatus, DataSm, HEADER_LENGTH, Sm, Tag, Time, encode_resp};
+use crate::policy::{Class, Country, Number, OverRate, Sender, Verdict, number};
 use crate::store::Accept;
 
 /// Bits of an accept record's flags: the client's `registered_delivery` bits 1–0.
@@ -170,14 +170,15 @@ impl Bridge {
         if !state.allows(country) {
             return Err(Refusal::CountryForbidden);
         }
-        let lane = self.lanes.open(country, state.permit, &self.policy, &self.carriers, false);
-        let lane = lane.ok_or_else(|| self.without_way(country))?;
+        let part = sm.part();
+        let key = part.map_or(0, |part| self.concatenations.key(account, sm, part));
+        let way = self.way(account, &sm.source, &destination, country);
+        let lane = self.lanes.open(way, key, &self.policy, &self.carriers, false);
+        let lane = lane.ok_or_else(|| self.without_way(way))?;
         let (due, expires) = self.times(sm, now)?;
         if self.waiting >= self.backlog_max {
             return Err(Refusal::BacklogFull);
         }
-        let part = sm.part();
-        let key = part.map_or(0, |part| self.concatenations.key(account, sm, part));
         // All parts are charged with the first that comes, so that no later one is refused.
         let count = match part {
             None => 1,
@@ -228,9 +229,22 @@ impl Bridge {
         Ok(())
     }
 
-    /// Why no carrier may get a message to this country.
-    fn without_way(&self, country: Country) -> Refusal {
-        if self.policy.routes.find(country).is_some() { Refusal::Transfer } else { Refusal::NoRoute }
+    /// By which route a message of this account goes, and to whom.
+    pub(super) fn way(&self, account: u16, source: &Address, number: &Number, country: Country) -> lane::Key {
+        let (routes, state) = (&self.policy.routes, &self.accounts[account as usize]);
+        let route = if routes.has_rules() {
+            routes.choose(state.position, &Sender::of(source), number, country).map(|won| won.route)
+        } else {
+            routes.position(country)
+        };
+        lane::Key::new(country, route, state.permit)
+    }
+
+    /// Why no carrier may get a message that would go this way.
+    fn without_way(&self, way: lane::Key) -> Refusal {
+        let Some(route) = way.route(&self.policy) else { return Refusal::NoRoute };
+        // Nothing but the lanes can be missing then: a configuration of tens of thousands of ways.
+        if self.lanes.permits(way.permit, route) { Refusal::BacklogFull } else { Refusal::Transfer }
     }
 
     /// Writes the message and puts it where it waits.

@@ -110,6 +110,16 @@ pub struct CountryTally {
     pub backlog: u64,
 }
 
+impl CountryTally {
+    /// Adds what went there by another route.
+    pub(super) fn add(&mut self, other: &Self, backlog: u64) {
+        self.accepted += other.accepted;
+        self.forwarded += other.forwarded;
+        self.finals.iter_mut().zip(other.finals).for_each(|(own, other)| *own += other);
+        self.backlog += backlog;
+    }
+}
+
 /// All of it.
 #[derive(Clone, Debug, Default)]
 pub struct Tally {

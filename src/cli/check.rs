@@ -2,7 +2,9 @@
 
 use super::{ConfigArgs, Failure};
 use crate::config::{Config, Durability};
-use crate::policy::{Account, Carrier, Country, Destinations, Keyword, Policy, Rate, Route, TransferBasis};
+use crate::policy::{
+    Account, Carrier, Country, Destinations, Keyword, Member, Policy, Rate, Route, TransferBasis, When,
+};
 
 /// Prints what the configuration says; all its mistakes when it is refused.
 pub(super) fn check(args: &ConfigArgs) -> Result<(), Failure> {
@@ -55,10 +57,9 @@ fn summary(config: &Config) -> String {
         );
     }
     for route in config.policy.routes.list() {
-        let carriers = route.carriers.iter().filter_map(|index| config.policy.carriers.get(usize::from(*index)));
-        let carriers: Vec<_> = carriers.map(|carrier| carrier.name.as_str()).collect();
-        text +=
-            &format!("route     {}: {}, {}\n", destinations(route), carriers.join(" then "), per_second(route.rate));
+        let carriers = tiers(&config.policy, route);
+        let rate = per_second(route.rate);
+        text += &format!("route     {}: {carriers}, {rate}\n", purpose(&config.policy, route));
     }
     for (place, rule) in config.policy.inbound.rules().iter().enumerate() {
         let account = config.policy.accounts.get(usize::from(rule.account)).map_or("", |account| &account.system_id);
@@ -74,6 +75,19 @@ fn summary(config: &Config) -> String {
         text += &format!("inbound   [{place}] {numbers}{keywords}{carriers}: to {account}\n");
     }
     text + &transfers(&config.policy)
+}
+
+/// The carriers of a route in words: `fjord 3 and sund 1 then backup`.
+fn tiers(policy: &Policy, route: &Route) -> String {
+    let name = |member: &Member| policy.carriers.get(usize::from(member.carrier)).map_or("", |carrier| &carrier.name);
+    let tier = |members: &Vec<Member>| match &members[..] {
+        [only] => name(only).to_owned(),
+        equals => {
+            let equals = equals.iter().map(|member| format!("{} {}", name(member), member.weight));
+            equals.collect::<Vec<_>>().join(" and ")
+        }
+    };
+    route.carriers.list().iter().map(tier).collect::<Vec<_>>().join(" then ")
 }
 
 /// Which carriers may get whose data, and on what ground: accounts down, carriers across.
@@ -101,11 +115,26 @@ fn transfers(policy: &Policy) -> String {
     text
 }
 
-/// The countries of a route in words.
-pub(super) fn destinations(route: &Route) -> String {
-    match &route.destinations {
+/// What a route is for in words: `NO SE, for acme, from acme*, to 2 prefixes`.
+pub(super) fn purpose(policy: &Policy, route: &Route) -> String {
+    let When { accounts, senders, prefixes } = &route.when;
+    let mut text = match &route.destinations {
+        Destinations::Rest if route.when.asks() => "any country".to_owned(),
         Destinations::Rest => "all countries that no other route names".to_owned(),
         Destinations::Countries(countries) => codes(countries),
+    };
+    let own = accounts.iter().filter_map(|position| policy.accounts.get(usize::from(*position)));
+    let own: Vec<_> = own.map(|account| account.system_id.as_str()).collect();
+    if !own.is_empty() {
+        text += &format!(", for {}", own.join(" "));
+    }
+    if !senders.is_empty() {
+        text += &format!(", from {}", senders.iter().map(ToString::to_string).collect::<Vec<_>>().join(" "));
+    }
+    match prefixes.len() {
+        0 => text,
+        1 => text + ", to one prefix",
+        count => text + &format!(", to {count} prefixes"),
     }
 }
 

@@ -6,13 +6,14 @@ use std::path::{Path, PathBuf};
 use clap::Args;
 
 use super::Failure;
-use super::check::{codes, destinations, per_second};
+use super::check::{codes, per_second, purpose};
 use crate::bridge::{InboundRefusal, Refusal};
 use crate::config::{Config, DEFAULT_PATH};
 use crate::pdu::{Address, CommandStatus};
 use crate::policy::inbound::word_of;
 use crate::policy::{
-    Explanation, Habits, Home, Inbound, NoPlan, Number, OverRate, Plan, ReceiptIds, Remedy, dialled, dialled_from,
+    Candidate, Explanation, Habits, Home, Inbound, NoPlan, Number, OverRate, Plan, ReceiptIds, Remedy, Won, dialled,
+    dialled_from,
 };
 
 /// Which message.
@@ -30,6 +31,9 @@ pub(super) struct ExplainArgs {
     /// The destination, with country code; "+", blanks, hyphens and brackets are left out
     #[arg(long, value_name = "NUMBER")]
     to: String,
+    /// The sender it would have, for rules by sender
+    #[arg(long, value_name = "SENDER", default_value = "", conflicts_with = "from_carrier")]
+    from: String,
     /// The dest_addr_ton it would have: 1 is international
     #[arg(long, value_name = "TON", default_value_t = 1)]
     ton: u8,
@@ -58,9 +62,17 @@ pub(super) fn explain(args: &ExplainArgs) -> Result<(), Failure> {
     let Some(destination) = Address::new(args.ton, args.npi, number.as_bytes()) else {
         return Err(Failure::refused(format!("the destination has {} digits; expected at most 20", number.len())));
     };
-    match config.policy.explain(index, &destination) {
+    let Some(from) = Address::new(1, 1, args.from.as_bytes()) else {
+        return Err(Failure::refused(format!("the sender has {} characters; expected at most 20", args.from.len())));
+    };
+    match config.policy.explain(index, &from, &destination) {
         Explanation::Routed(plan) => {
             print!("{}", routed(&config, index, &destination, &plan));
+            if args.from.is_empty() && config.policy.routes.reads_sender() {
+                println!(
+                    "note           some routes ask for the sender; with --from SENDER they would be looked at too"
+                );
+            }
             Ok(())
         }
         Explanation::Refused(why) => {
@@ -156,17 +168,23 @@ fn routed(config: &Config, account: u16, to: &Address, plan: &Plan) -> String {
         (Some(_), OverRate::Defer) => "; above it, messages are accepted and sent later",
         (Some(_), OverRate::Throttle) => "; above it, the client gets ESME_RTHROTTLED (0x58)",
     };
-    let route = config.policy.routes.list().get(usize::from(plan.route)).map_or_else(String::new, destinations);
+    let route = config.policy.routes.list().get(usize::from(plan.won.route));
+    let route = route.map_or_else(String::new, |route| purpose(&config.policy, route));
     let mut text = format!("country        {country}, by the prefix {prefix}\n");
-    text += &format!("route          route[{}]: {route}\n", plan.route);
+    text += &format!("route          route[{}]: {route}\n", plan.won.route);
+    if config.policy.routes.has_rules() {
+        text += &format!("{:<14} {}\n", "", reason(&plan.won, number));
+    }
     text += &match plan.country_rate {
         Some(rate) => format!("rate           {}/s to {country}{over}\n", rate.limit()),
         None => format!("rate           no limit to {country}\n"),
     };
-    for (place, (index, name, rate)) in plan.carriers.iter().enumerate() {
+    for (place, candidate) in plan.carriers.iter().enumerate() {
+        let Candidate { index, name, rate, tier, percent } = candidate;
         let label = if place == 0 { "carriers" } else { "" };
         let reach = config.carriers.get(usize::from(*index)).map_or("", |reach| reach.address.as_str());
-        text += &format!("{label:<14} {}. {name} at {reach}, {}\n", place + 1, per_second(*rate));
+        let share = if *percent == 100 { String::new() } else { format!(", {percent} % while its equals are there") };
+        text += &format!("{label:<14} {}. {name} at {reach}, {}{share}\n", tier + 1, per_second(*rate));
         let Some(carrier) = config.policy.carriers.get(usize::from(*index)) else { continue };
         for habit in habits(&carrier.habits, home, to) {
             text += &format!("{:<14}    {habit}\n", "");
@@ -176,6 +194,27 @@ fn routed(config: &Config, account: u16, to: &Address, plan: &Plan) -> String {
         text += &format!("{:<14} {name} may not get it: {why}\n", "");
     }
     text
+}
+
+/// By what a route won.
+fn reason(won: &Won, number: &str) -> String {
+    let mut named = Vec::new();
+    if won.by_account {
+        named.push("the account".to_owned());
+    }
+    if let Some(sender) = won.by_sender {
+        named.push(format!("the sender {sender}"));
+    }
+    if let Some(prefix) = number.get(..won.prefix_digits).filter(|prefix| !prefix.is_empty()) {
+        named.push(format!("the prefix {prefix}"));
+    }
+    if won.by_country {
+        named.push("the country".to_owned());
+    }
+    match &named[..] {
+        [] => "is for the rest; no more specific one fits".to_owned(),
+        named => format!("names {}; no more specific one fits", named.join(", ")),
+    }
 }
 
 /// What of the message changes for a carrier with these habits, and what its answers mean.

@@ -56,7 +56,8 @@ impl Desk<'_> {
         let audit = self.audit(&raw.audit, &store);
         let (carriers, dialled) = carrier::carriers(self, &raw.carriers, &session, &listen);
         let accounts = account::accounts(self, &raw.accounts, &carriers);
-        let routes = route::routes(self, raw, &carriers, &accounts);
+        let prefixes = Prefixes::standard();
+        let routes = route::routes(self, raw, &carriers, &accounts, &prefixes);
         let default = Retention::default();
         let kept = |duration: Option<At<Duration>>, default| duration.map_or(default, |duration| duration.value);
         let retention = Retention {
@@ -74,7 +75,7 @@ impl Desk<'_> {
             accounts,
             carriers,
             routes: routes?,
-            prefixes: Prefixes::standard(),
+            prefixes,
             inbound,
             retention,
             validity: Validity::default(),

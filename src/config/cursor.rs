@@ -7,7 +7,7 @@ use std::fmt;
 use std::time::Duration;
 
 use toml::Spanned;
-use toml::de::{DeTable, DeValue};
+use toml::de::{DeString, DeTable, DeValue};
 
 use super::mistake::{Ledger, did_you_mean};
 use super::secret::Secret;
@@ -35,6 +35,13 @@ impl Place {
     pub(super) fn key(&self, key: &str) -> String {
         if self.path.is_empty() { key.to_owned() } else { format!("{}.{key}", self.path) }
     }
+}
+
+/// A name, and its weight where one is written.
+#[derive(Clone, Debug)]
+pub(super) struct Share {
+    pub(super) name: At<String>,
+    pub(super) weight: Option<u64>,
 }
 
 /// One table and the mistakes found so far.
@@ -149,9 +156,51 @@ impl<'a> Cursor<'a> {
         }
     }
 
+    /// Texts, and among them tables of texts with a number each, such as `[{ a = 3, b = 1 }, "c"]`; or a single text.
+    pub(super) fn shares(&self, key: &'static str, least: u64, most: u64) -> Option<At<Vec<Vec<Share>>>> {
+        let value = self.take(key)?;
+        let at = value.span().start;
+        let one = |value: &Spanned<DeValue<'_>>| -> Option<Vec<Share>> {
+            let at = value.span().start;
+            match value.get_ref() {
+                DeValue::String(text) => Some(vec![Share { name: At { value: text.to_string(), at }, weight: None }]),
+                DeValue::Table(table) => {
+                    let mut shares: Vec<_> = table.iter().filter_map(|own| self.share(key, own, least, most)).collect();
+                    shares.sort_by_key(|share| share.name.at);
+                    Some(shares)
+                }
+                other => {
+                    self.mismatch(key, at, other, "texts in quotes, and tables such as { a = 3, b = 1 }");
+                    None
+                }
+            }
+        };
+        match value.get_ref() {
+            DeValue::Array(items) => Some(At { value: items.iter().filter_map(one).collect(), at }),
+            _ => Some(At { value: one(value).into_iter().collect(), at }),
+        }
+    }
+
+    fn share(
+        &self,
+        key: &'static str,
+        (name, value): (&Spanned<DeString<'_>>, &Spanned<DeValue<'_>>),
+        least: u64,
+        most: u64,
+    ) -> Option<Share> {
+        let weight = self.whole(key, value, least, most)?;
+        Some(Share {
+            name: At { value: name.get_ref().to_string(), at: name.span().start },
+            weight: Some(weight.value),
+        })
+    }
+
     /// A whole number between `least` and `most`.
     pub(super) fn number(&self, key: &'static str, least: u64, most: u64) -> Option<At<u64>> {
-        let value = self.take(key)?;
+        self.whole(key, self.take(key)?, least, most)
+    }
+
+    fn whole(&self, key: &'static str, value: &Spanned<DeValue<'_>>, least: u64, most: u64) -> Option<At<u64>> {
         let at = value.span().start;
         let expected = format!("a whole number from {least} to {most}");
         match value.get_ref() {

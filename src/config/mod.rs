@@ -11,6 +11,7 @@ mod habit;
 mod inbound;
 mod mistake;
 mod operator;
+mod pattern;
 mod privacy;
 mod raw;
 mod route;

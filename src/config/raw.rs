@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use toml::de::DeTable;
 
-use super::cursor::{At, Cursor, Place, Span};
+use super::cursor::{At, Cursor, Place, Share, Span};
 use super::habit::RawHabits;
 use super::mistake::Ledger;
 use super::secret::Secret;
@@ -171,7 +171,11 @@ pub(super) struct RawBreaker {
 pub(super) struct RawRoute {
     pub(super) place: Place,
     pub(super) country: Option<At<Vec<At<String>>>>,
-    pub(super) carriers: Option<At<Vec<At<String>>>>,
+    pub(super) accounts: Option<At<Vec<At<String>>>>,
+    pub(super) senders: Option<At<Vec<At<String>>>>,
+    pub(super) prefixes: Option<At<Vec<At<String>>>>,
+    /// One list of equals for each tier.
+    pub(super) carriers: Option<At<Vec<Vec<Share>>>>,
     pub(super) rate: Option<At<u64>>,
     pub(super) over_rate: Option<At<String>>,
 }
@@ -383,15 +387,21 @@ impl RawBreaker {
 
 impl RawRoute {
     fn read(table: Cursor<'_>) -> Self {
-        table.require("country", "a list of countries such as [\"NO\", \"SE\"], or [\"*\"] for the rest");
-        table.require("carriers", "a list of carrier names, the preferred one first");
         let raw = Self {
             place: table.place(),
             country: table.texts("country"),
-            carriers: table.texts("carriers"),
+            accounts: table.texts("accounts"),
+            senders: table.texts("senders"),
+            prefixes: table.texts("prefixes"),
+            carriers: table.shares("carriers", 1, 1000),
             rate: table.number("rate", 1, 1_000_000),
             over_rate: table.text("over_rate"),
         };
+        // What asks for something else may be for any country.
+        if raw.accounts.is_none() && raw.senders.is_none() && raw.prefixes.is_none() {
+            table.require("country", "a list of countries such as [\"NO\", \"SE\"], or [\"*\"] for the rest");
+        }
+        table.require("carriers", "a list of carrier names, the preferred one first");
         table.finish();
         raw
     }

@@ -59,6 +59,11 @@ impl Country {
         (well_formed && KNOWN[country.index()]).then_some(country)
     }
 
+    /// All known countries, `001` among them, in the order of [`Country::index`].
+    pub fn all() -> impl Iterator<Item = Self> {
+        (0_u16..).zip(KNOWN).filter(|(_, known)| *known).map(|(index, _)| Self::at(index))
+    }
+
     /// Two octets for records: the two letters, or `00` for [`Country::NON_GEOGRAPHIC`].
     #[must_use]
     pub fn octets(self) -> [u8; 2] {
@@ -203,6 +208,35 @@ impl Prefixes {
     }
 }
 
+impl Prefixes {
+    /// Countries of numbers that begin with `digits`, each once.
+    #[must_use]
+    pub fn countries(&self, digits: &[u8]) -> Vec<Country> {
+        let mut nodes = vec![0];
+        for octet in digits {
+            let digit = usize::from(octet.wrapping_sub(b'0'));
+            let slot = nodes.pop().map_or(0, |node| self.slots[node + digit.min(END)]);
+            if slot & CHILD == 0 {
+                return result(slot).map(|(country, _)| country).into_iter().collect();
+            }
+            nodes.push(usize::from(slot & !CHILD) * NODE);
+        }
+        let mut countries = Vec::new();
+        while let Some(node) = nodes.pop() {
+            for slot in &self.slots[node..node + NODE] {
+                if slot & CHILD != 0 {
+                    nodes.push(usize::from(slot & !CHILD) * NODE);
+                } else {
+                    countries.extend(result(*slot).map(|(country, _)| country));
+                }
+            }
+        }
+        countries.sort_unstable();
+        countries.dedup();
+        countries
+    }
+}
+
 fn result(slot: u16) -> Option<(Country, usize)> {
     let length = usize::from(slot >> LENGTH_SHIFT);
     (length > 0).then(|| (Country::at(slot & ((1 << LENGTH_SHIFT) - 1)), length))
@@ -223,6 +257,24 @@ mod tests {
             assert_eq!(Country::from_octets(country.octets()), Some(country));
             assert_eq!(Country::at(u16::try_from(country.index()).unwrap()), country);
         }
+    }
+
+    #[test]
+    fn the_countries_of_a_beginning_are_all_that_its_numbers_may_be_in() {
+        let prefixes = Prefixes::parse("1\tUS\n1204\tCA\n1242\tBS\n47\tNO\n4779\tSJ").unwrap();
+        for (digits, codes) in [
+            ("47", &["NO", "SJ"][..]),
+            ("4779", &["SJ"]),
+            ("47791", &["SJ"]),
+            ("4790", &["NO"]),
+            ("12", &["BS", "CA", "US"]),
+            ("4", &["NO", "SJ"]),
+            ("9", &[]),
+        ] {
+            let found = prefixes.countries(digits.as_bytes());
+            assert_eq!(found.iter().map(Country::as_str).collect::<Vec<_>>(), codes, "{digits}");
+        }
+        assert_eq!(Country::all().count(), 249 + 3 + 1);
     }
 
     #[test]

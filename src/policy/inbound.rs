@@ -17,7 +17,7 @@ pub const KEYWORD_MAX: usize = 32;
 const LOOKED_AT: usize = 160;
 
 /// Left out around a word: people end sentences and quote.
-const AROUND: [char; 9] = ['.', ',', ';', ':', '!', '?', '"', '\'', '\u{FEFF}'];
+pub(super) const AROUND: [char; 9] = ['.', ',', ';', ':', '!', '?', '"', '\'', '\u{FEFF}'];
 
 /// Numbers that a rule is for: a whole number, or all that begin with some digits.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -195,9 +195,14 @@ fn each_or_any<T: Clone>(values: &[T]) -> Vec<Option<T>> {
 /// there is none, or the coding has no characters that are known here: GSM, ASCII, Latin-1 and UCS-2 are.
 #[must_use]
 pub fn first_word(sm: &Sm<'_>) -> Option<String> {
+    word_of(&characters(sm, LOOKED_AT)?)
+}
+
+/// The text of a message in at most its first `octets`; `None` where the coding has no characters that are known here.
+pub(super) fn characters(sm: &Sm<'_>, octets: usize) -> Option<String> {
     let words = sm.words();
-    let words = words.get(..LOOKED_AT).unwrap_or(words);
-    let text = match sm.data_coding {
+    let words = words.get(..octets).unwrap_or(words);
+    Some(match sm.data_coding {
         0x00 | 0x10..=0x13 | 0xC0..=0xDF | 0xF0..=0xF3 | 0xF8..=0xFB => decode_gsm(words),
         0x01 | 0x03 => words.iter().copied().map(char::from).collect(),
         0x08 | 0x18..=0x1B | 0xE0..=0xEF => {
@@ -205,8 +210,7 @@ pub fn first_word(sm: &Sm<'_>) -> Option<String> {
             char::decode_utf16(units).map(|unit| unit.unwrap_or(char::REPLACEMENT_CHARACTER)).collect()
         }
         _ => return None,
-    };
-    word_of(&text)
+    })
 }
 
 /// The first word of a text that is known as characters.

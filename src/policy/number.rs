@@ -58,6 +58,13 @@ impl Number {
         Self::collect(octets.strip_prefix(b"+").unwrap_or(octets)).filter(|number| !number.digits().is_empty())
     }
 
+    /// The first digits of international numbers, 1 to 15 of them, as people write them; `None` for anything else.
+    #[must_use]
+    pub fn prefix(text: &str) -> Option<Self> {
+        let prefix = Self::written(text)?;
+        (prefix.digits().len() <= *E164.end() && prefix.digits()[0] != b'0').then_some(prefix)
+    }
+
     /// Its first `length` digits, at most all.
     pub(super) fn first(&self, length: usize) -> Self {
         let mut first = Self::default();

@@ -1,9 +1,14 @@
-//! Routes: which carriers take the messages of a country, in which order, how fast, and what happens above that rate.
+//! Routes: which carriers take the messages of a country, in which order, how fast, and what happens above that rate. What else
+//! a route may ask for is in [`super::rule`].
 //!
 //! Does not choose among the carriers by their state: the bridge knows which are bound and have credit.
 
 use super::country::Country;
+use super::number::Number;
+use super::rule::{Rules, When, Won};
+use super::sender::Sender;
 use super::throttle::Rate;
+use super::tier::Tiers;
 
 /// What happens to a message above the rate of its country.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -29,8 +34,10 @@ pub enum Destinations {
 pub struct Route {
     /// Where the messages go to.
     pub destinations: Destinations,
-    /// Indices into [`super::Policy::carriers`], the preferred first. Never empty in a [`Routes`].
-    pub carriers: Vec<u16>,
+    /// What else they are.
+    pub when: When,
+    /// Indices into [`super::Policy::carriers`]. Never empty in a [`Routes`].
+    pub carriers: Tiers,
     /// Messages per second for each destination country of this route; `None` for no limit.
     pub rate: Option<Rate>,
     /// What happens above `rate`.
@@ -58,9 +65,23 @@ pub enum BadRoutes {
         /// The later one.
         second: u16,
     },
+    /// Two routes that ask for more than a country, and for the same.
+    #[error("routes {first} and {second} are for the same messages: expected one of them to ask for more")]
+    RuleTwice {
+        /// The earlier route.
+        first: u16,
+        /// The later one.
+        second: u16,
+    },
     /// A route without carriers.
     #[error("route {route} names no carrier: expected at least one")]
     NoCarrier {
+        /// The route.
+        route: u16,
+    },
+    /// A route with more equals than a message can remember having tried.
+    #[error("route {route} has too many carriers side by side: expected fewer, or more tiers")]
+    TooManyEquals {
         /// The route.
         route: u16,
     },
@@ -78,16 +99,25 @@ pub enum BadRoutes {
 /// No route, in the table by country. Not a valid index, as there are at most this many routes.
 const NONE: u16 = u16::MAX;
 
-/// All routes, found by country in one array access.
+/// All routes, found by country in one array access where none asks for more than that.
 #[derive(Clone, Debug)]
 pub struct Routes {
     list: Vec<Route>,
     by_country: Box<[u16; Country::COUNT]>,
+    rules: Option<Box<Rules>>,
+}
+
+impl Destinations {
+    /// Whether it names this country.
+    #[must_use]
+    pub fn names(&self, country: Country) -> bool {
+        matches!(self, Self::Countries(countries) if countries.contains(&country))
+    }
 }
 
 impl Default for Routes {
     fn default() -> Self {
-        Self { list: Vec::new(), by_country: Box::new([NONE; Country::COUNT]) }
+        Self { list: Vec::new(), by_country: Box::new([NONE; Country::COUNT]), rules: None }
     }
 }
 
@@ -103,6 +133,12 @@ impl Routes {
             let index = u16::try_from(index).ok().filter(|index| *index != NONE).ok_or(BadRoutes::TooMany)?;
             if route.carriers.is_empty() {
                 return Err(BadRoutes::NoCarrier { route: index });
+            }
+            if !route.carriers.is_countable() {
+                return Err(BadRoutes::TooManyEquals { route: index });
+            }
+            if route.when.asks() {
+                continue;
             }
             match &route.destinations {
                 Destinations::Rest if rest != NONE => {
@@ -124,10 +160,35 @@ impl Routes {
             }
         }
         by_country.iter_mut().filter(|entry| **entry == NONE).for_each(|entry| *entry = rest);
-        Ok(Self { list, by_country })
+        let rules = Rules::new(&list)?.map(Box::new);
+        Ok(Self { list, by_country, rules })
     }
 
-    /// The route of a country; the one for the rest if none names it.
+    /// Whether any route asks for more than a country: then [`Self::choose`] tells the route of a message.
+    #[must_use]
+    pub fn has_rules(&self) -> bool {
+        self.rules.is_some()
+    }
+
+    /// Whether the sender has a say.
+    #[must_use]
+    pub fn reads_sender(&self) -> bool {
+        self.rules.as_ref().is_some_and(|rules| rules.reads_sender())
+    }
+
+    /// The route of a message of the account at this position, `None` for an account that is no longer configured.
+    #[must_use]
+    pub fn choose(&self, account: Option<u16>, sender: &Sender, number: &Number, country: Country) -> Option<Won> {
+        match &self.rules {
+            Some(rules) => rules.find(&self.list, account, sender, number, country),
+            None => self.position(country).map(|route| {
+                let by_country = self.list.get(usize::from(route)).is_some_and(|own| own.destinations.names(country));
+                Won { route, by_account: false, by_sender: None, prefix_digits: 0, by_country }
+            }),
+        }
+    }
+
+    /// The route of a country for messages that no rule with more than a country is for.
     #[must_use]
     pub fn find(&self, country: Country) -> Option<&Route> {
         self.list.get(usize::from(self.by_country[country.index()]))
@@ -159,7 +220,13 @@ mod tests {
             ["*"] => Destinations::Rest,
             _ => Destinations::Countries(codes.iter().copied().map(country).collect()),
         };
-        Route { destinations, carriers: carriers.to_vec(), rate: None, over_rate: OverRate::Defer }
+        Route {
+            destinations,
+            when: When::default(),
+            carriers: Tiers::in_order(carriers),
+            rate: None,
+            over_rate: OverRate::Defer,
+        }
     }
 
     #[test]
@@ -168,7 +235,7 @@ mod tests {
         assert_eq!(routes.position(country("NO")), Some(1));
         assert_eq!(routes.position(country("DK")), Some(0));
         assert_eq!(routes.position(Country::NON_GEOGRAPHIC), Some(0));
-        assert_eq!(routes.find(country("SE")).unwrap().carriers, [0]);
+        assert!(routes.find(country("SE")).unwrap().carriers.carriers().eq([0]));
     }
 
     #[test]
@@ -192,6 +259,7 @@ mod tests {
         );
         assert_eq!(bad(vec![route(&["*"], &[0]), route(&["*"], &[1])]), BadRoutes::RestTwice { first: 0, second: 1 });
         assert_eq!(bad(vec![route(&["NO"], &[])]), BadRoutes::NoCarrier { route: 0 });
+        assert_eq!(bad(vec![route(&["NO"], &[0; 256])]), BadRoutes::TooManyEquals { route: 0 });
         assert_eq!(bad(vec![route(&[], &[0])]), BadRoutes::NoCountry { route: 0 });
     }
 }

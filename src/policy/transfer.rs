@@ -118,7 +118,7 @@ impl Policy {
     /// The carriers of a route that the account at `account` permits, in order of preference.
     pub fn permitted<'a>(&'a self, account: u16, route: &'a Route) -> impl Iterator<Item = u16> + 'a {
         let transfers = self.accounts.get(usize::from(account)).map(|account| &account.transfers);
-        route.carriers.iter().copied().filter(move |position| {
+        route.carriers.carriers().filter(move |position| {
             let carrier = self.carriers.get(usize::from(*position));
             carrier.zip(transfers).is_some_and(|(carrier, transfers)| transfers.permit(*position, carrier).is_ok())
         })

@@ -3,7 +3,7 @@
 use smppgate::bridge::Input;
 use smppgate::message::LinkId;
 use smppgate::pdu::{CommandStatus, Sm, Tag, Tlv, Tlvs};
-use smppgate::policy::{Carrier, OverRate, Policy, Rate, Remedy, Route, Routes, Statuses};
+use smppgate::policy::{Carrier, OverRate, Policy, Rate, Remedy, Route, Routes, Statuses, Tiers};
 
 use crate::rig::{ACME, Gateway, message};
 
@@ -32,7 +32,7 @@ fn with_route(policy: &mut Policy, change: impl FnOnce(&mut Route)) {
 fn with_second(policy: &mut Policy) {
     let second = Carrier { name: "second".to_owned(), ..policy.carriers[0].clone() };
     policy.carriers.push(second);
-    with_route(policy, |route| route.carriers = vec![0, 1]);
+    with_route(policy, |route| route.carriers = Tiers::in_order(&[0, 1]));
 }
 
 /// Numbers of the parts that left for a link; 0 for a message that is no part.

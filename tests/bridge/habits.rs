@@ -2,7 +2,7 @@
 
 use smppgate::pdu::{Address, CommandId, CommandStatus, Sm};
 use smppgate::policy::habit::{Type, sender};
-use smppgate::policy::{Habits, Home, NumberForm, ReceiptIds, Remedy, Senders, Statuses, Types};
+use smppgate::policy::{Habits, Home, NumberForm, ReceiptIds, Remedy, Senders, Statuses, Tiers, Types};
 
 use crate::rig::{ACME, Gateway, Left, message};
 
@@ -78,7 +78,7 @@ fn each_carrier_gets_a_message_by_its_own_habits_and_means_its_own_by_a_status()
             (CommandStatus(0x0B), Remedy::Throttle),
         ]);
         let mut route = policy.routes.list()[0].clone();
-        route.carriers = vec![0, 1];
+        route.carriers = Tiers::in_order(&[0, 1]);
         policy.routes = smppgate::policy::Routes::new(vec![route]).expect("one route");
     });
     let client = gateway.client(ACME);

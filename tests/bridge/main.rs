@@ -13,3 +13,4 @@ mod refusals;
 mod replace;
 mod rig;
 mod rights;
+mod routes;

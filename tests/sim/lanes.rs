@@ -1,10 +1,10 @@
 //! Which carrier gets what: breakers, weights and rules, and that one country does not wait for another.
 
-use smppgate::policy::{BreakerState, OverRate};
+use smppgate::policy::BreakerState;
 
-use crate::plan::{Plan, RoutePlan};
+use crate::plan::Plan;
 use crate::queue::{MIN, MS, S};
-use crate::scenes::{DELIVERED, with_backup};
+use crate::scenes::{DELIVERED, to, with_backup};
 use crate::world::World;
 
 /// Of the first carrier.
@@ -107,13 +107,85 @@ fn a_carrier_that_refuses_binds_or_drops_links_is_tried_with_one_message() {
     world.finish();
 }
 
+/// Three carriers: two equals at 3 to 1, and one behind them.
+fn with_equals(plan: &mut Plan) {
+    plan.clients[0].window = 200;
+    for first_id in [5_000_000, 9_000_000] {
+        plan.carriers.push(plan.carriers[0].clone());
+        plan.carriers[plan.routes[0].carriers.len()].first_id = first_id;
+        plan.routes[0].carriers.push(plan.carriers.len() as u16 - 1);
+    }
+    plan.routes[0].weights = vec![3, 1];
+}
+
+#[test]
+fn equals_share_by_weight_and_the_next_tier_is_for_when_both_are_away() {
+    let mut world = World::calm(with_equals);
+    let mut tags = world.submit(100);
+    world.run_for(5 * S);
+    assert_eq!([0, 1, 2].map(|carrier| seen(&world, carrier)), [75, 25, 0]);
+    world.carrier_down(0);
+    tags.extend(world.submit(20));
+    world.run_for(5 * S);
+    assert_eq!([0, 1, 2].map(|carrier| seen(&world, carrier)), [75, 45, 0], "the other one takes all");
+    world.carrier_down(1);
+    tags.extend(world.submit(20));
+    world.run_for(5 * S);
+    assert_eq!([0, 1, 2].map(|carrier| seen(&world, carrier)), [75, 45, 20]);
+    world.carrier_up(0);
+    world.carrier_up(1);
+    tags.extend(world.submit(40));
+    world.run_for(5 * S);
+    assert_eq!([0, 1, 2].map(|carrier| seen(&world, carrier)), [105, 55, 20], "as before");
+    assert_eq!(world.told(&tags, DELIVERED), tags.len());
+    world.finish();
+}
+
+#[test]
+fn an_equal_that_refuses_is_left_for_the_other_and_then_for_the_next_tier() {
+    let mut world = World::calm(|plan| {
+        with_equals(plan);
+        for carrier in 0..2 {
+            (plan.carriers[carrier].refuse, plan.carriers[carrier].statuses) = (1000, vec![0x45]);
+            plan.carriers[carrier].breaker.failures = 0;
+        }
+    });
+    let tags = world.submit(8);
+    world.run_for(20 * S);
+    // Those that wait to be tried again keep their places across a crash.
+    world.crash();
+    world.run_for(5 * MIN);
+    assert_eq!(world.told(&tags, DELIVERED), 8);
+    let mut third = world.carriers[2].tags.clone();
+    third.sort_unstable();
+    assert_eq!(third, tags);
+    for tag in &tags {
+        let at = |carrier: usize| world.carriers[carrier].tags.iter().filter(|other| *other == tag).count();
+        assert!(at(0) > 0 && at(1) > 0, "{tag} was tried at both");
+    }
+    world.finish();
+}
+
+#[test]
+fn a_slow_equal_does_not_delay_the_other() {
+    let mut world = World::calm(|plan| {
+        with_equals(plan);
+        plan.routes[0].weights = vec![1, 1];
+        plan.carriers[0].rate = Some(1);
+    });
+    world.submit(100);
+    world.run_for(2 * S);
+    assert_eq!(seen(&world, 1), 50);
+    assert!(seen(&world, 0) <= 3, "{}", seen(&world, 0));
+    world.run_for(2 * MIN);
+    world.finish();
+}
+
 /// Microseconds from submit to departure of the second country's messages, one each 50 ms for two minutes: its 50th and 99th
 /// percentile. The first country gets one a second, and so many of its messages wait.
 fn delays(waiting: u32) -> (u64, u64) {
     let mut world = World::calm(|plan: &mut Plan| {
-        let route =
-            |country, rate| RoutePlan { countries: vec![country], carriers: vec![0], rate, over_rate: OverRate::Defer };
-        plan.routes = vec![route("NO", Some(1)), route("SE", None)];
+        plan.routes = vec![to("NO", Some(1)), to("SE", None)];
         (plan.clients[0].window, plan.backlog_max) = (2000, 200_000);
         plan.carriers[0].window = 50;
         (plan.faults.latency, plan.faults.flush) = ((MS, 3 * MS), (MS, 5 * MS));

@@ -7,8 +7,8 @@ use smppgate::bridge::Room;
 use smppgate::clock::Unix;
 use smppgate::policy::{
     Account, AllowFrom, BreakerRules, Carrier, Country, Credentials, Decoy, Destinations, Habits, InboundRule,
-    Inbounds, OnUnknown, OverRate, Password, Policy, Prefixes, Rate, Retention, Route, Routes, Target, Transfers,
-    Validity,
+    Inbounds, Member, OnUnknown, OverRate, Password, Policy, Prefixes, Rate, Retention, Route, Routes, Target, Tiers,
+    Transfers, Validity, When,
 };
 use smppgate::session::{BindMode, Settings};
 
@@ -125,6 +125,10 @@ pub(crate) struct CarrierPlan {
 pub(crate) struct RoutePlan {
     pub(crate) countries: Vec<&'static str>,
     pub(crate) carriers: Vec<u16>,
+    /// Of those at the front that are equals; where there is none, each carrier is for when those before it are away.
+    pub(crate) weights: Vec<u32>,
+    /// What else its messages must be.
+    pub(crate) when: When,
     pub(crate) rate: Option<u32>,
     pub(crate) over_rate: OverRate,
 }
@@ -380,6 +384,8 @@ impl Plan {
             routes: vec![RoutePlan {
                 countries: Vec::new(),
                 carriers: vec![0],
+                weights: Vec::new(),
+                when: When::default(),
                 rate: None,
                 over_rate: OverRate::Defer,
             }],
@@ -417,11 +423,14 @@ impl Plan {
         let route = |rng: &mut Rng, countries: Vec<&'static str>| RoutePlan {
             countries,
             carriers: via(rng),
+            weights: Vec::new(),
+            when: When::default(),
             rate: if rng.chance(400) { Some(rng.within((1, 40)) as u32) } else { None },
             over_rate: rng.pick(&[OverRate::Defer, OverRate::Defer, OverRate::Throttle]),
         };
         let others = if rng.chance(500) { vec!["DK"] } else { vec![] };
-        let routes = vec![route(rng, vec!["NO", "SE"]), route(rng, others)];
+        let mut routes = vec![route(rng, vec!["NO", "SE"]), route(rng, others)];
+        routes.iter_mut().for_each(|route| route.weights = weights(lanes, route.carriers.len()));
         let minutes = |count| Duration::from_secs(60 * count);
         Self {
             seed,
@@ -478,6 +487,12 @@ impl Plan {
     }
 }
 
+/// Half of the routes have equals, from the front on.
+fn weights(rng: &mut Rng, carriers: usize) -> Vec<u32> {
+    let equals = if rng.chance(500) { rng.below(carriers as u64 + 1) } else { 0 };
+    (0..equals).map(|_| rng.within((1, 5)) as u32).collect()
+}
+
 /// Nervous ones, patient ones, and those that never open.
 fn breaker(rng: &mut Rng) -> BreakerRules {
     let default = BreakerRules::default();
@@ -532,6 +547,14 @@ impl CarrierPlan {
 }
 
 impl RoutePlan {
+    fn tiers(&self) -> Tiers {
+        let (equals, others) = self.carriers.split_at(self.weights.len().min(self.carriers.len()));
+        let equals = equals.iter().zip(&self.weights);
+        let equals = equals.map(|(carrier, weight)| Member { carrier: *carrier, weight: *weight }).collect();
+        let others = others.iter().map(|carrier| vec![Member { carrier: *carrier, weight: 1 }]);
+        Tiers::new(std::iter::once(equals).chain(others).collect())
+    }
+
     fn route(&self) -> Route {
         let parse = |code: &&str| Country::parse(code).expect("a country of the table");
         Route {
@@ -539,7 +562,8 @@ impl RoutePlan {
                 [] => Destinations::Rest,
                 countries => Destinations::Countries(countries.iter().map(parse).collect()),
             },
-            carriers: self.carriers.clone(),
+            when: self.when.clone(),
+            carriers: self.tiers(),
             rate: self.rate.map(Rate::per_second),
             over_rate: self.over_rate,
         }

@@ -4,9 +4,9 @@ use smppgate::clock::Unix;
 use smppgate::policy::{BreakerState, OverRate};
 
 use crate::net::EPOCH;
-use crate::plan::{Form, RoutePlan};
+use crate::plan::Form;
 use crate::queue::{HOUR, MIN, MS, S};
-use crate::scenes::{DELETED, DELIVERED, EXPIRED, with_backup, with_two_binds};
+use crate::scenes::{DELETED, DELIVERED, EXPIRED, to, with_backup, with_two_binds};
 use crate::world::World;
 
 /// Of the first carrier.
@@ -307,9 +307,7 @@ fn an_account_above_its_rate_is_told_to_slow_down() {
 #[test]
 fn a_slow_country_does_not_delay_another() {
     let mut world = World::calm(|plan| {
-        let route =
-            |country, rate| RoutePlan { countries: vec![country], carriers: vec![0], rate, over_rate: OverRate::Defer };
-        plan.routes = vec![route("NO", Some(1)), route("SE", None)];
+        plan.routes = vec![to("NO", Some(1)), to("SE", None)];
         plan.clients[0].window = 200;
     });
     let slow = world.submit_to(0, 100);

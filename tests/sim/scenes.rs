@@ -1,10 +1,11 @@
 //! The words that scenarios are told in.
 
 use smppgate::bridge::Tally;
+use smppgate::policy::{OverRate, When};
 use smppgate::session::BindMode;
 
 use crate::ledger::Message;
-use crate::plan::Plan;
+use crate::plan::{Plan, RoutePlan};
 use crate::queue::S;
 use crate::world::World;
 
@@ -121,6 +122,19 @@ pub(crate) fn with_backup(plan: &mut Plan) {
     plan.carriers.push(plan.carriers[0].clone());
     plan.carriers[1].first_id = 5_000_000;
     plan.routes[0].carriers = vec![0, 1];
+}
+
+/// A route to one country by the first carrier.
+pub(crate) fn to(country: &'static str, rate: Option<u32>) -> RoutePlan {
+    let over_rate = OverRate::Defer;
+    RoutePlan {
+        countries: vec![country],
+        carriers: vec![0],
+        weights: Vec::new(),
+        when: When::default(),
+        rate,
+        over_rate,
+    }
 }
 
 /// The client submits on one bind and takes receipts on another.

@@ -1,0 +1,142 @@
+//! What a configuration may say of carriers that share or fail, of routes that ask for more than a country, and of what may be
+//! sent; and every mistake in it.
+
+use std::path::Path;
+
+use smppgate::config::{Config, Mistakes};
+
+const LISTEN: &str = "[listen]\nsmpp = \"127.0.0.1:2775\"\n";
+const ACCOUNT: &str = "[[account]]\nsystem_id = \"acme\"\npassword = \"secret\"\n";
+const CARRIER: &str = "[[carrier]]\nname = \"fjord\"\naddress = \"127.0.0.1:2776\"\nsystem_id = \"us\"\npassword = \"pw\"\n\
+    legal_entity = \"Fjord AS\"\ncountry = \"NO\"\ntransfer_basis = \"eea\"\n";
+const ROUTE: &str = "[[route]]\ncountry = [\"*\"]\ncarriers = [\"fjord\"]\n";
+
+fn parse(text: &str) -> Result<Config, Mistakes> {
+    Config::parse(Path::new("gate.toml"), text)
+}
+
+fn whole(parts: &[&str]) -> String {
+    parts.concat()
+}
+
+/// What is refused, one line a mistake; warnings included.
+fn refusal(text: &str) -> Vec<String> {
+    parse(text).expect_err("a configuration with a mistake").0.iter().map(ToString::to_string).collect()
+}
+
+fn only(text: &str) -> String {
+    let lines = refusal(text);
+    assert_eq!(lines.len(), 1, "{lines:#?}");
+    lines.concat()
+}
+
+fn with_carrier(lines: &str) -> String {
+    whole(&[LISTEN, ACCOUNT, CARRIER, lines, ROUTE])
+}
+
+fn warnings(text: &str) -> Vec<String> {
+    let config = parse(text).unwrap_or_else(|mistakes| panic!("{mistakes}"));
+    config.warnings.iter().map(ToString::to_string).collect()
+}
+
+#[test]
+fn carriers_of_a_route_may_share() {
+    let with = |carriers: &str| {
+        let route = format!("[[route]]\ncountry = \"*\"\ncarriers = {carriers}\n");
+        whole(&[
+            LISTEN,
+            ACCOUNT,
+            CARRIER,
+            &CARRIER.replace("fjord", "sund"),
+            &CARRIER.replace("fjord", "backup"),
+            &route,
+        ])
+    };
+    let config = parse(&with("[{ sund = 1, fjord = 3 }, \"backup\"]")).unwrap_or_else(|mistakes| panic!("{mistakes}"));
+    let tiers = config.policy.routes.list()[0].carriers.list();
+    let tiers: Vec<Vec<_>> =
+        tiers.iter().map(|tier| tier.iter().map(|own| (own.carrier, own.weight)).collect()).collect();
+    assert_eq!(tiers, [vec![(1, 1), (0, 3)], vec![(2, 1)]], "in the order in which they are written");
+    assert_eq!(config.warnings, []);
+    for (carriers, part) in [
+        (
+            "[{ fjord = 3, sund = 0 }, \"backup\"]",
+            "route[0].carriers: 0 is out of range; expected a whole number from 1 to 1000",
+        ),
+        ("[{ fjord = 3, sund = 1 }, \"sund\", \"backup\"]", "\"sund\" is there twice"),
+        ("[{ fjord = 3, sand = 1 }, \"sund\", \"backup\"]", "\"sand\" is no carrier, did you mean \"sund\"?"),
+        (
+            "[\"fjord\", [\"sund\"], \"backup\"]",
+            "route[0].carriers: is a list; expected texts in quotes, and tables such as",
+        ),
+        ("[{}, \"fjord\", \"sund\", \"backup\"]", "route[0].carriers: is empty"),
+    ] {
+        let lines = refusal(&with(carriers));
+        assert!(lines.iter().any(|line| line.contains(part)), "{part}\n{lines:#?}");
+    }
+}
+
+#[test]
+fn a_route_may_ask_for_accounts_senders_and_prefixes() {
+    let other = ACCOUNT.replace("acme", "other");
+    let with = |lines: &str| whole(&[LISTEN, ACCOUNT, &other, CARRIER, ROUTE, lines]);
+    let rule = |lines: &str| format!("[[route]]\n{lines}\ncarriers = \"fjord\"\n");
+    let good = with(
+        &(rule(
+            "accounts = \"acme\"\nsenders = [\"ACME*\", \"2440\"]\nprefixes = [\"+47 90\", \"4791*\"]\ncountry = \"NO\"",
+        ) + &rule("prefixes = \"4790\"")
+            + &rule("accounts = [\"acme\", \"other\"]")),
+    );
+    let config = parse(&good).unwrap_or_else(|mistakes| panic!("{mistakes}"));
+    assert_eq!(config.policy.routes.list()[1].when.prefixes.len(), 2);
+    assert!(config.policy.routes.has_rules() && config.policy.routes.reads_sender());
+    // Everybody has a route of their own for everything, so the two for all are never reached.
+    let lines: Vec<_> = config.warnings.iter().map(ToString::to_string).collect();
+    assert_eq!(lines.len(), 2, "{lines:#?}");
+    assert!(lines[0].contains("warning: route[0]: never gets a message"), "{lines:#?}");
+    assert!(lines[1].contains("warning: route[2]: never gets a message"), "{lines:#?}");
+    for (lines, part) in [
+        (rule("accounts = \"acne\""), "route[1].accounts: \"acne\" is no account, did you mean \"acme\"?"),
+        (rule("accounts = []"), "route[1].accounts: is empty; expected at least one; without the key, all"),
+        (rule("senders = \"*\""), "route[1].senders: \"*\" can be no sender"),
+        (rule("senders = [\"ACME\", \"acme\"]"), "route[1].senders: \"acme\" is there twice; case does not count"),
+        (rule("prefixes = \"0479\""), "route[1].prefixes: \"0479\" begins no international number"),
+        (
+            rule("prefixes = \"46\"\ncountry = \"NO\""),
+            "route[1].prefixes: \"46\" begins no number of the route's countries",
+        ),
+        (rule("prefixes = \"210\""), "route[1].prefixes: \"210\" begins no number of the route's countries"),
+        (
+            rule("prefixes = \"4790\"") + &rule("prefixes = [\"4791\", \"+4790\"]"),
+            "route[2].prefixes: \"+4790\" is in route[1]; expected each prefix in one route",
+        ),
+        (
+            rule("accounts = \"acme\"\nsenders = \"A*\"\ncountry = \"NO\"")
+                + &rule("accounts = [\"other\", \"acme\"]\nsenders = \"a*\"\ncountry = [\"SE\", \"NO\"]"),
+            "route[2].country: \"NO\" for acme from a* is in route[1]; expected each country in one route",
+        ),
+        (
+            rule("accounts = \"acme\"") + &rule("accounts = \"acme\"\ncountry = \"*\""),
+            "route[2].country: \"*\" for acme is in route[1]",
+        ),
+    ] {
+        let line = only(&with(&lines));
+        assert!(line.contains(part), "{part}\n{line}");
+    }
+    // An account that may not send where its route leads.
+    let confined = ACCOUNT.to_owned() + "countries = [\"NO\"]\n";
+    let lines = warnings(&whole(&[LISTEN, &confined, CARRIER, ROUTE, &rule("accounts = \"acme\"\ncountry = \"SE\"")]));
+    assert!(lines.len() == 1 && lines[0].contains("route[1]: never gets a message"), "{lines:?}");
+    let only_by_prefix = whole(&[LISTEN, &confined, CARRIER, &rule("prefixes = \"4790\"")]);
+    assert_eq!(warnings(&only_by_prefix), Vec::<String>::new());
+}
+
+#[test]
+fn a_breaker_has_bounds() {
+    let config = parse(&with_carrier("breaker_failures = 0\nbreaker_pause = \"1m\"\nbreaker_probes = 3\n"));
+    let rules = config.expect("good").policy.carriers[0].breaker;
+    assert_eq!((rules.failures, rules.percent, rules.pause.as_secs(), rules.probes), (0, 50, 60, 3));
+    assert!(only(&with_carrier("breaker_pause = \"20m\"\n")).contains("carrier[0].breaker_pause_max: is shorter than"));
+    assert!(only(&with_carrier("breaker_probes = 0\n")).contains("carrier[0].breaker_probes: 0 is out of range"));
+    assert!(only(&with_carrier("breaker_percent = 101\n")).contains("carrier[0].breaker_percent"));
+}
