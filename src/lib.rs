@@ -23,8 +23,8 @@
 //! 1. One read of a client's socket brings many PDUs. [`pdu::codec`] cuts all complete ones off at once; [`session`] asks
 //!    of each whether this bind may send it now, and answers `enquire_link` and its kin itself.
 //! 2. Everything the read brought goes to the bridge as one [`bridge::Input::Batch`]; the octets are shared, not copied.
-//! 3. `bridge/submit` decides: fields, addresses, country by longest prefix, route, times, rates, room. A refusal leaves at
-//!    once. An accepted message becomes an accept record in the open commit, a slot of 80 octets in memory, a place in its
+//! 3. `bridge/submit` decides: fields, addresses, country by longest prefix, screens, route, times, rates, guard, room. A
+//!    refusal leaves at once. An accepted message becomes an accept record in the open commit, a slot of 80 octets in memory, a place in its
 //!    lane, and a `submit_sm_resp` that waits for the flush.
 //! 4. At the end of the turn, `bridge/carrier` hands waiting messages to links with credit, lane by lane. Encoded once,
 //!    into the parcel that the link writes as it is; it leaves after the same flush.
@@ -74,7 +74,7 @@
 //! | [`pdu`] | octets ↔ values, all of SMPP 3.4 | clock, limits |
 //! | [`message`] | identities, states, when a receipt is owed | clock, limits |
 //! | [`session`] | one bind as a state machine, both roles | pdu |
-//! | [`policy`] | rates, countries, routes, retries, credentials, retention: pure rules | message, pdu values |
+//! | [`policy`] | rates, countries, routes, screens, breakers, retries, credentials, retention: pure rules | message, pdu values |
 //! | [`store`] | blocks and archive blocks; sled and a model that can crash | message, pdu values |
 //! | [`bridge`] | everything that crosses sessions | all of the above |
 //! | [`config`] | the operator's file, checked and compiled | policy |

@@ -54,6 +54,7 @@ fn full() -> Snapshot {
             max_binds: 10,
             accepted: 1_234_567,
             refused: vec![Count::new("account_rate", 5)],
+            inflated: vec![Count::new("prefix", 2)],
             managed: counts(),
             notices: counts(),
             finals: States([0, 0, 7, 0, 0, 1, 0, 0, 0]),

@@ -209,13 +209,57 @@ fn explain_says_which_route_wins_and_why() {
     let out = explain("4790234567", &[]);
     assert!(out.contains("route[2]: any country, to one prefix\n"), "{out}");
     assert!(out.contains("names the prefix 4790; no more specific one fits\n"), "{out}");
-    assert!(out.contains("note           some routes ask for the sender"), "{out}");
+    assert!(out.contains("note           the sender was not looked at; --from SENDER says it\n"), "{out}");
     let out = explain("4670234567", &["--from", "Else"]);
     assert!(out.contains("route[0]: NO SE DK\n               names the country; no more"), "{out}");
     let (code, out, _) = run(&["check", "--config", &file]);
     assert_eq!(code, 0);
     assert!(
         out.contains("route     any country, for acme, from acme*: fjord 3 and backup 1, no rate limit\n"),
+        "{out}"
+    );
+}
+
+#[test]
+fn explain_says_what_screens_say() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let file = folder.path().join("gate.toml");
+    let screens = "[[screen]]\naccounts = \"acme\"\ncountry = \"NO\"\nsenders = [\"ACME*\", \"2440\"]\n\
+                   sender_kinds = \"number\"\n[[screen]]\nblock_prefixes = \"4782\"\nblock_words = [\"casino\", \"win*\"]\n";
+    let guard = "[[guard]]\nprefix_limit = 100\nsequence = 20\naction = \"refuse\"\n";
+    fs::write(&file, fs::read_to_string(reference()).expect("the reference") + screens + guard).expect("written");
+    let file = file.display().to_string();
+    let explain = |to: &str, from: &str, text: &str| {
+        run(&["explain", "--account", "acme", "--to", to, "--from", from, "--text", text, "--config", &file])
+    };
+    let (code, out, error) = explain("4790000001", "Acme", "hello");
+    assert_eq!(code, 0, "{error}");
+    assert!(out.ends_with("screens        passes screen[0], screen[1]\n"), "{out}");
+    let guard = "guard          refuses, with 0x402, more than 100 messages in 10m to numbers with the same first 7 digits, and 20 \
+                 numbers in 10m that follow each other\n";
+    assert!(out.contains(guard), "{out}");
+    let (code, out, _) = explain("4670000001", "Other", "");
+    assert_eq!(code, 0);
+    assert!(out.contains("passes screen[1]\nnote           the text was not looked at"), "{out}");
+    for (to, from, text, part) in [
+        (
+            "4790000001",
+            "Other",
+            "",
+            "ESME_RINVSRCADR (0x0a): the number is in NO, and screen[0] refuses the sender, which is not",
+        ),
+        ("4782000001", "Acme", "", "ESME_RINVDSTADR (0x0b): the number is in NO, and screen[1] refuses the number"),
+        ("4790000001", "Acme", "big WINS!", "(0x401): the number is in NO, and screen[1] refuses a word of the text"),
+    ] {
+        let (code, _, error) = explain(to, from, text);
+        assert_eq!(code, 1);
+        assert!(error.contains(part), "{error}");
+    }
+    let (code, out, _) = run(&["check", "--config", &file]);
+    assert_eq!(code, 0);
+    assert!(out.contains("screen    [0] acme, NO: 2 senders, any number\n"), "{out}");
+    assert!(
+        out.contains("screen    [1] all accounts, all countries: any sender; without one prefix, 2 words\n"),
         "{out}"
     );
 }

@@ -98,6 +98,8 @@ fn the_reference_has_every_key_that_the_code_knows() {
         ("account", "[[account]]\nzzzz = 1\n"),
         ("carrier", "[[carrier]]\nzzzz = 1\n"),
         ("route", "[[route]]\nzzzz = 1\n"),
+        ("screen", "[[screen]]\nzzzz = 1\n"),
+        ("guard", "[[guard]]\nzzzz = 1\n"),
         ("inbound", "[[inbound]]\nzzzz = 1\n"),
     ];
     let written = keys_of_reference();

@@ -4,6 +4,7 @@
 use std::path::Path;
 
 use smppgate::config::{Config, Mistakes};
+use smppgate::policy::GuardAction;
 
 const LISTEN: &str = "[listen]\nsmpp = \"127.0.0.1:2775\"\n";
 const ACCOUNT: &str = "[[account]]\nsystem_id = \"acme\"\npassword = \"secret\"\n";
@@ -32,6 +33,10 @@ fn only(text: &str) -> String {
 
 fn with_carrier(lines: &str) -> String {
     whole(&[LISTEN, ACCOUNT, CARRIER, lines, ROUTE])
+}
+
+fn with_route(lines: &str) -> String {
+    whole(&[LISTEN, ACCOUNT, CARRIER, ROUTE, lines])
 }
 
 fn warnings(text: &str) -> Vec<String> {
@@ -132,6 +137,29 @@ fn a_route_may_ask_for_accounts_senders_and_prefixes() {
 }
 
 #[test]
+fn screens_say_what_they_ask_for() {
+    let with = |lines: &str| with_route(&format!("[[screen]]\n{lines}\n"));
+    let config =
+        parse(&with("accounts = \"acme\"\ncountry = \"NO\"\nsenders = \"ACME*\"\nblock_words = [\"x\", \"y*\"]"));
+    let config = config.unwrap_or_else(|mistakes| panic!("{mistakes}"));
+    assert_eq!((config.policy.screens.rules().count(), config.warnings.len()), (1, 0));
+    for (lines, part) in [
+        ("", "screen[0]: asks for nothing; expected senders, sender_kinds,"),
+        ("accounts = \"acne\"\nsenders = \"A\"", "screen[0].accounts: \"acne\" is no account, did you mean \"acme\"?"),
+        ("country = \"UK\"\nsenders = \"A\"", "screen[0].country: \"UK\" is no country"),
+        ("senders = []", "screen[0].senders: has 0 entries; expected 1 to 100000; or no such key"),
+        ("senders = [\"Bærum\"]", "screen[0].senders: \"Bærum\" can be no sender"),
+        ("sender_kinds = \"alpha\"", "screen[0].sender_kinds: \"alpha\" is unknown"),
+        ("block_prefixes = \"0\"", "screen[0].block_prefixes: \"0\" begins no international number"),
+        ("block_words = \"two words\"", "screen[0].block_words: \"two words\" can be no word of a text"),
+        ("block_sender = \"A\"\nsenders = \"A\"", "unknown key, did you mean \"block_senders\"?"),
+    ] {
+        let line = only(&with(lines));
+        assert!(line.contains(part), "{part}\n{line}");
+    }
+}
+
+#[test]
 fn a_breaker_has_bounds() {
     let config = parse(&with_carrier("breaker_failures = 0\nbreaker_pause = \"1m\"\nbreaker_probes = 3\n"));
     let rules = config.expect("good").policy.carriers[0].breaker;
@@ -139,4 +167,36 @@ fn a_breaker_has_bounds() {
     assert!(only(&with_carrier("breaker_pause = \"20m\"\n")).contains("carrier[0].breaker_pause_max: is shorter than"));
     assert!(only(&with_carrier("breaker_probes = 0\n")).contains("carrier[0].breaker_probes: 0 is out of range"));
     assert!(only(&with_carrier("breaker_percent = 101\n")).contains("carrier[0].breaker_percent"));
+}
+
+#[test]
+fn a_guard_is_for_named_accounts_or_for_the_others() {
+    let other = ACCOUNT.replace("acme", "other");
+    let with = |lines: &str| whole(&[LISTEN, ACCOUNT, &other, CARRIER, ROUTE, lines]);
+    let general = "[[guard]]\nprefix_limit = 100\n";
+    let named = "[[guard]]\naccounts = \"other\"\nsequence = 20\nwindow = \"1h\"\naction = \"refuse\"\n";
+    let config = parse(&with(&(general.to_owned() + named))).unwrap_or_else(|mistakes| panic!("{mistakes}"));
+    let guards = config.policy.accounts.iter().map(|account| account.guard.expect("each has one"));
+    let guards: Vec<_> = guards.map(|own| (own.prefix_limit, own.sequence, own.window.as_secs(), own.action)).collect();
+    assert_eq!(guards, [(Some(100), None, 600, GuardAction::Warn), (None, Some(20), 3600, GuardAction::Refuse)]);
+    assert!(parse(&with(named)).expect("good").policy.accounts[0].guard.is_none());
+    for (lines, part) in [
+        ("[[guard]]\n".to_owned(), "guard[0]: looks at nothing; expected prefix_limit or sequence, or both"),
+        (general.to_owned() + general, "guard[1]: is for every account, as guard[0] is"),
+        (named.to_owned() + named, "guard[1].accounts: \"other\" is in guard[0]; expected each account in one guard"),
+        (
+            named.replace("20", "2\nprefix_limit = 9"),
+            "guard[0].sequence: 2 is out of range; expected a whole number from 3 to 64",
+        ),
+        (named.replace("refuse", "block"), "guard[0].action: \"block\" is unknown"),
+        (named.replace("\"other\"", "[]"), "guard[0].accounts: is empty"),
+    ] {
+        let line = only(&with(&lines));
+        assert!(line.contains(part), "{part}\n{line}");
+    }
+    let lines = warnings(&with(&(named.to_owned() + "prefix_digits = 5\n")));
+    assert!(
+        lines.len() == 1 && lines[0].contains("guard[0].prefix_digits: has no effect without a limit"),
+        "{lines:?}"
+    );
 }

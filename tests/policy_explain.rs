@@ -5,8 +5,9 @@
 use smppgate::pdu::{Address, CommandStatus};
 use smppgate::policy::{
     Account, AllowFrom, BreakerRules, Candidate, Carrier, Country, Credentials, Decoy, Destinations, Explanation,
-    Habits, Inbounds, Member, NoPlan, NoTransfer, OnUnknown, OverRate, Password, Plan, Policy, Prefixes, Rate,
-    Retention, Route, Routes, Tiers, TransferBasis, Transfers, Validity, When, Won,
+    Habits, Inbounds, Member, NoPlan, NoTransfer, Objection, OnUnknown, OverRate, Password, Plan, Policy, Prefixes,
+    Rate, Retention, Route, Routes, ScreenRule, Screens, SenderPattern, Tiers, TransferBasis, Transfers, Validity,
+    When, Won, Word,
 };
 
 /// argon2id of "hashed" at the least cost there is; real ones cost a thousand times that.
@@ -26,6 +27,7 @@ fn account(system_id: &str, credentials: Credentials, countries: Option<&[&str]>
         rate: Some(Rate::per_second(5000)),
         countries: countries.map(|codes| codes.iter().map(|code| country(code)).collect()),
         transfers: Transfers::default(),
+        guard: None,
         home: None,
     }
 }
@@ -64,6 +66,7 @@ fn policy() -> Policy {
         carriers: vec![carrier("backup"), carrier("fjord")],
         routes: Routes::new(vec![nordic]).unwrap(),
         prefixes: Prefixes::standard(),
+        screens: Screens::default(),
         inbound: Inbounds::default(),
         retention: Retention::default(),
         validity: Validity::default(),
@@ -76,7 +79,7 @@ fn from() -> Address {
 }
 
 fn explain(account: u16, octets: &str) -> Explanation {
-    policy().explain(account, &from(), &Address::new(1, 1, octets.as_bytes()).unwrap())
+    policy().explain(account, &from(), &Address::new(1, 1, octets.as_bytes()).unwrap(), "")
 }
 
 #[test]
@@ -103,9 +106,9 @@ fn carriers_that_may_not_get_the_data_are_named_with_the_reason() {
     let mut policy = policy();
     policy.accounts[0].transfers = Transfers { bases: Some(vec![TransferBasis::Scc]), objections: vec![0] };
     let to = Address::new(1, 1, b"4791234567").unwrap();
-    assert_eq!(policy.explain(0, &from(), &to), Explanation::Refused(NoPlan::Transfer(country("NO"))));
+    assert_eq!(policy.explain(0, &from(), &to, ""), Explanation::Refused(NoPlan::Transfer(country("NO"))));
     policy.accounts[0].transfers.bases = None;
-    let Explanation::Routed(plan) = policy.explain(0, &from(), &to) else { panic!("fjord is left") };
+    let Explanation::Routed(plan) = policy.explain(0, &from(), &to, "") else { panic!("fjord is left") };
     assert_eq!(plan.barred, [("backup".to_owned(), NoTransfer::Objection)]);
     assert_eq!(plan.carriers.iter().map(|candidate| candidate.index).collect::<Vec<_>>(), [1]);
 }
@@ -122,7 +125,7 @@ fn equals_are_shown_with_their_shares_among_those_permitted() {
     policy.routes = Routes::new(vec![route]).unwrap();
     let shares = |policy: &Policy| {
         let to = Address::new(1, 1, b"4791234567").unwrap();
-        let Explanation::Routed(plan) = policy.explain(0, &from(), &to) else { panic!("it is routed") };
+        let Explanation::Routed(plan) = policy.explain(0, &from(), &to, "") else { panic!("it is routed") };
         plan.carriers.into_iter().map(|own| (own.name, own.tier, own.percent)).collect::<Vec<_>>()
     };
     let [fjord, sund, backup] = ["fjord", "sund", "backup"].map(str::to_owned);
@@ -147,8 +150,27 @@ fn a_refused_number_shows_the_first_step_that_fails() {
 }
 
 #[test]
+fn a_screen_refuses_by_what_is_known_of_the_message() {
+    let mut policy = policy();
+    policy.screens = Screens::new(vec![
+        ScreenRule { senders: vec![SenderPattern::parse("ACME*").unwrap()], ..ScreenRule::default() },
+        ScreenRule { block_words: vec![Word::parse("casino").unwrap()], ..ScreenRule::default() },
+    ]);
+    let to = Address::new(1, 1, b"4791234567").unwrap();
+    let refused = |screen, why| Explanation::Refused(NoPlan::Screen(country("NO"), screen, why));
+    let other = Address::new(5, 0, b"Other").unwrap();
+    assert_eq!(policy.explain(0, &other, &to, ""), refused(0, Objection::SenderNotAllowed));
+    assert_eq!(policy.explain(0, &from(), &to, "my casino"), refused(1, Objection::WordBlocked));
+    assert_eq!(policy.explain(0, &Address::default(), &to, "casino"), refused(1, Objection::WordBlocked));
+    assert!(
+        matches!(policy.explain(0, &Address::default(), &to, ""), Explanation::Routed(_)),
+        "the sender is not said"
+    );
+}
+
+#[test]
 fn a_reserved_type_of_number_keeps_its_status() {
-    let explanation = policy().explain(0, &from(), &Address::new(9, 1, b"4791234567").unwrap());
+    let explanation = policy().explain(0, &from(), &Address::new(9, 1, b"4791234567").unwrap(), "");
     let why = NoPlan::Destination(CommandStatus::ESME_RINVDSTTON);
     assert_eq!(explanation, Explanation::Refused(why));
 }

@@ -46,6 +46,8 @@ pub struct AccountRow {
     pub accepted: u64,
     /// Requests refused, by reason.
     pub refused: Vec<Count>,
+    /// Messages that look like artificial traffic, refused or not, by what they look like.
+    pub inflated: Vec<Count>,
     /// Messages it queried, cancelled or replaced, by operation.
     pub managed: Vec<Count>,
     /// Intermediate notifications and alerts, passed on or not.

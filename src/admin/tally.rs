@@ -3,7 +3,7 @@
 use super::snapshot::{AccountRow, CarrierRow, Count, CountryRow, LinkRow, Snapshot, States};
 use crate::bridge::{AccountTally, CarrierTally, CountryTally, InboundRefusal, Refusal, Tally};
 use crate::net;
-use crate::policy::{BreakerState, Policy, Rate};
+use crate::policy::{BreakerState, Inflation, Policy, Rate};
 
 impl Snapshot {
     /// What the bridge counted, in the words of the pages. Times, links, delays and what the store knows are left at
@@ -50,6 +50,11 @@ fn account(name: &str, own: &AccountTally, policy: &Policy) -> AccountRow {
         rate: limit(rules.and_then(|rules| rules.rate)),
         accepted: own.accepted,
         refused: Refusal::LABELS.iter().zip(own.refused).map(|(label, count)| Count::new(*label, count)).collect(),
+        inflated: Inflation::ALL
+            .iter()
+            .zip(own.inflated)
+            .map(|(kind, count)| Count::new(kind.as_str(), count))
+            .collect(),
         managed: counts(&[("query", own.queried), ("cancel", own.cancelled), ("replace", own.replaced)]),
         notices: counts(&[("passed", own.notices), ("dropped", own.notices_dropped)]),
         finals: States(own.finals),

@@ -29,13 +29,11 @@ const SUFFIX: &str = ".jsonl";
 pub struct Event {
     /// The account; empty for strangers.
     pub account: String,
-    /// `admitted`, `refused` or `ended`.
+    /// `admitted`, `refused` or `ended`; `inflated` for traffic that looks artificial.
     pub what: &'static str,
-    /// The link, by its number in this process.
-    pub link: u64,
-    /// Where it came from.
-    pub peer: IpAddr,
-    /// Why, or which kind of bind: a word from a short fixed list.
+    /// The link, by its number in this process, and where it came from; `None` for what is not one link's.
+    pub link: Option<(u64, IpAddr)>,
+    /// Why, or which kind of bind or traffic: a word from a short fixed list.
     pub detail: &'static str,
     /// How long it was bound, where that is known.
     pub seconds: Option<u64>,
@@ -165,12 +163,16 @@ impl Writer {
 }
 
 fn line(at: Unix, event: &Event) -> String {
-    let Event { account, what, link, peer, detail, seconds } = event;
-    let mut line = serde_json::json!({
-        "time": at.moment(), "account": account, "event": what, "link": link, "peer": peer, "detail": detail,
-    });
-    if let (Some(seconds), Some(fields)) = (seconds, line.as_object_mut()) {
-        fields.insert("seconds".to_owned(), (*seconds).into());
+    let Event { account, what, link, detail, seconds } = event;
+    let mut line = serde_json::json!({ "time": at.moment(), "account": account, "event": what, "detail": detail });
+    if let Some(fields) = line.as_object_mut() {
+        if let Some((link, peer)) = link {
+            fields.insert("link".to_owned(), (*link).into());
+            fields.insert("peer".to_owned(), peer.to_string().into());
+        }
+        if let Some(seconds) = seconds {
+            fields.insert("seconds".to_owned(), (*seconds).into());
+        }
     }
     format!("{line}\n")
 }
@@ -187,7 +189,8 @@ mod tests {
         let keep = Duration::from_secs(30 * 24 * 3600);
         let mut writer = Writer { path: path.clone(), keep, clock, lost, open: None, retired: None, complained: None };
         let peer = IpAddr::from([192, 0, 2, 1]);
-        let event = Event { account: "acme".into(), what: "ended", link: 3, peer, detail: "unbound", seconds: Some(9) };
+        let event =
+            Event { account: "acme".into(), what: "ended", link: Some((3, peer)), detail: "unbound", seconds: Some(9) };
         let now = clock.now().unix;
         let (today, old) = (Day::of(now), Day(Day::of(now).0 - 31));
         for day in [old, Day(old.0 + 1), today] {

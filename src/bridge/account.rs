@@ -11,7 +11,7 @@ use super::{Bridge, seconds};
 use crate::clock::{Now, Unix};
 use crate::message::{AccountId, LinkId, MessageState};
 use crate::pdu::{BindResp, CommandId, CommandStatus, ReceiptSm, Sm};
-use crate::policy::{Cell, Country, Home, Policy, Rate, retry};
+use crate::policy::{Cell, Country, GuardRules, Home, Policy, Rate, retry};
 use crate::session::{BindMode, Control, Request};
 use crate::store::{Enrolled, Write};
 
@@ -35,6 +35,7 @@ pub(super) struct AccountState {
     pub(super) position: Option<u16>,
     /// The country whose national numbers it may write.
     pub(super) home: Option<Home>,
+    pub(super) guard: Option<GuardRules>,
     configured: bool,
     pub(super) cell: Cell,
     binds: Vec<u16>,
@@ -79,6 +80,7 @@ pub(super) fn states(policy: &Policy, permits: &[u16], enrolled: &Enrolled) -> V
         state.permit = *permit;
         state.position = Some(position);
         state.home = account.home;
+        state.guard = account.guard;
     }
     states
 }
@@ -94,6 +96,7 @@ impl AccountState {
             permit: Permits::ALL,
             position: None,
             home: None,
+            guard: None,
             configured: false,
             cell: Cell::default(),
             binds: Vec::new(),

@@ -15,6 +15,7 @@ use super::submit::{self, LEGACY_ID, PRIORITY_SHIFT, VALIDITY_GIVEN};
 use crate::clock::{Now, Unix};
 use crate::message::MessageState;
 use crate::pdu::{CancelSm, CommandId, CommandStatus, HEADER_LENGTH, ReplaceSm, Sm, Tag, Tlv, Tlvs};
+use crate::policy::number;
 use crate::store::{Accept, Write};
 
 /// What a waiting message becomes.
@@ -110,6 +111,7 @@ impl Bridge {
             ..old
         };
         sm.check_submit().map_err(|malformed| Refusal::Malformed(malformed.status))?;
+        self.screen_anew(entry.account.0, &sm)?;
         let (schedule, validity) = submit::wishes(&sm, now)?;
         let (mut due, mut expires) = (None, entry.expires);
         if schedule.is_some() || validity.is_some() {
@@ -131,12 +133,24 @@ impl Bridge {
         self.sm_of(slot)?;
         let (due, expires) = self.times(sm, now)?;
         let entry = &self.book.slots[slot];
+        self.screen_anew(entry.account.0, sm)?;
         // One that waits to be retried waits because a carrier said so.
         let rests = entry.stage == Stage::Scheduled && entry.attempts > 0;
         let due = if rests && due == 0 { None } else { Some(due) };
         let flags = submit::flags(sm) | entry.flags & (LEGACY_ID | submit::SHARED_ID);
         self.rewrite(slot, &Change { wire: written(sm), due, expires, flags }, now);
         Ok(())
+    }
+
+    /// Whether the account may send what a waiting message would become.
+    fn screen_anew(&self, account: u16, sm: &Sm<'_>) -> Result<(), Refusal> {
+        if self.policy.screens.is_empty() {
+            return Ok(());
+        }
+        let home = self.accounts[account as usize].home;
+        let number = number::dialled_from(home, &sm.destination).map_err(Refusal::Address)?;
+        let country = self.policy.prefixes.find(number.digits()).ok_or(Refusal::NoRoute)?;
+        self.screen(account, country, &number, sm)
     }
 
     /// Writes a waiting message anew, under its id and in its place. Its old record must be at hand.

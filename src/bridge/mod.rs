@@ -56,7 +56,7 @@ pub use tally::{AccountTally, CarrierTally, CountryTally, Tally};
 use crate::clock::{Mono, Now, Unix};
 use crate::limits;
 use crate::message::{LinkId, MessageId, MessageState};
-use crate::policy::{Holds, Policy, TokenKey};
+use crate::policy::{Guard, Holds, Policy, TokenKey};
 use crate::session::Event;
 use crate::store::{Block, Enrolled, Write};
 use account::AccountState;
@@ -103,6 +103,7 @@ pub struct Bridge {
     rights: rights::Rights,
     notices: Notices,
     concatenations: Concatenations,
+    guard: Guard,
     due: Vec<u32>,
     /// Where a message is written that did not come as a `submit_sm`.
     scratch: BytesMut,
@@ -142,6 +143,7 @@ impl Bridge {
             rights: rights::Rights::new(Holds::none(seeded_key(seed))),
             notices: Notices::default(),
             concatenations: Concatenations::new(seed),
+            guard: Guard::new(seed),
             due: Vec::new(),
             scratch: BytesMut::new(),
         }

@@ -1,6 +1,7 @@
 //! Why a request is refused, and the one place that turns the reason into a `command_status`.
 
 use crate::pdu::CommandStatus;
+use crate::policy::Objection;
 
 /// A client's request that will not be done.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -43,10 +44,22 @@ pub enum Refusal {
     Busy,
     /// The processing of one of the numbers is restricted, on the client's own instruction.
     Restricted,
+    /// The account may not send as this sender.
+    Sender,
+    /// Nothing goes to this number.
+    Blocked,
+    /// The text has a word that it may not have.
+    Content,
+    /// The account's traffic looks artificial.
+    Inflated,
 }
 
 /// What a client is told whose message may go to no carrier of its route, from the range for vendors (SMPP 3.4 §5.1.3).
 pub(super) const TRANSFER_REFUSED: CommandStatus = CommandStatus(0x0400);
+/// What a client is told whose text has a blocked word, from the same range.
+pub(super) const CONTENT_REFUSED: CommandStatus = CommandStatus(0x0401);
+/// What a client is told whose traffic looks artificial, from the same range.
+pub(super) const INFLATED_REFUSED: CommandStatus = CommandStatus(0x0402);
 
 /// A message from a handset that is not taken from its carrier.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -94,9 +107,19 @@ impl InboundRefusal {
     }
 }
 
+impl From<Objection> for Refusal {
+    fn from(objection: Objection) -> Self {
+        match objection {
+            Objection::SenderNotAllowed | Objection::SenderBlocked => Self::Sender,
+            Objection::DestinationBlocked => Self::Blocked,
+            Objection::WordBlocked => Self::Content,
+        }
+    }
+}
+
 impl Refusal {
     /// Every reason's label, in the order of [`Self::index`].
-    pub const LABELS: [&'static str; 19] = [
+    pub const LABELS: [&'static str; 23] = [
         "malformed",
         "address",
         "time",
@@ -116,6 +139,10 @@ impl Refusal {
         "no_recipient",
         "busy",
         "restricted",
+        "sender",
+        "destination_blocked",
+        "content",
+        "inflated",
     ];
 
     /// Position in [`Self::LABELS`].
@@ -141,6 +168,10 @@ impl Refusal {
             Self::NoRecipient => 16,
             Self::Busy => 17,
             Self::Restricted => 18,
+            Self::Sender => 19,
+            Self::Blocked => 20,
+            Self::Content => 21,
+            Self::Inflated => 22,
         }
     }
 
@@ -151,7 +182,10 @@ impl Refusal {
         match self {
             Self::Malformed(status) | Self::Address(status) | Self::Time(status) => status,
             Self::AccountRate | Self::CountryRate | Self::Busy => CommandStatus::ESME_RTHROTTLED,
-            Self::CountryForbidden | Self::NoRoute => CommandStatus::ESME_RINVDSTADR,
+            Self::CountryForbidden | Self::NoRoute | Self::Blocked => CommandStatus::ESME_RINVDSTADR,
+            Self::Sender => CommandStatus::ESME_RINVSRCADR,
+            Self::Content => CONTENT_REFUSED,
+            Self::Inflated => INFLATED_REFUSED,
             Self::BacklogFull => CommandStatus::ESME_RMSGQFUL,
             Self::StoreFailing | Self::Stopping => CommandStatus::ESME_RSYSERR,
             Self::Unsupported => CommandStatus::ESME_RINVCMDID,

@@ -10,7 +10,7 @@ use super::{Bridge, lane, seconds};
 use crate::clock::{Now, Unix};
 use crate::message::{AccountId, MessageState};
 use crate::pdu::{Address, CommandId, CommandStatus, DataSm, HEADER_LENGTH, Sm, Tag, Time, encode_resp};
-use crate::policy::{Class, Country, Number, OverRate, Sender, Verdict, number};
+use crate::policy::{Class, Country, GuardAction, Number, OverRate, Sender, Verdict, number};
 use crate::store::Accept;
 
 /// Bits of an accept record's flags: the client's `registered_delivery` bits 1–0.
@@ -170,6 +170,7 @@ impl Bridge {
         if !state.allows(country) {
             return Err(Refusal::CountryForbidden);
         }
+        self.screen(account, country, &destination, sm)?;
         let part = sm.part();
         let key = part.map_or(0, |part| self.concatenations.key(account, sm, part));
         let way = self.way(account, &sm.source, &destination, country);
@@ -186,6 +187,9 @@ impl Bridge {
             Some(part) => u32::from(part.total),
         };
         self.charge(account, lane, count, now)?;
+        if count > 0 {
+            self.watch(account, &destination, now)?;
+        }
         let legacy = matches!(self.links[link].side, Side::Account { tlvs: false, .. });
         let flags = flags(sm) | more | if legacy { LEGACY_ID } else { 0 };
         let accept = Accept {
@@ -227,6 +231,24 @@ impl Bridge {
             return Err(Refusal::CountryRate);
         }
         Ok(())
+    }
+
+    /// Whether the account may send such a message.
+    pub(super) fn screen(&self, account: u16, country: Country, number: &Number, sm: &Sm<'_>) -> Result<(), Refusal> {
+        if self.policy.screens.is_empty() {
+            return Ok(());
+        }
+        let position = self.accounts[account as usize].position;
+        self.policy.screens.pass(position, country, number, sm).map_err(|(_, objection)| objection.into())
+    }
+
+    /// Counts a message where the account is guarded, and tells of traffic that looks artificial.
+    fn watch(&mut self, account: u16, number: &Number, now: Now) -> Result<(), Refusal> {
+        let state = &mut self.accounts[account as usize];
+        let Some(rules) = state.guard else { return Ok(()) };
+        let Some(seen) = self.guard.see(&rules, account, number.digits(), now.mono) else { return Ok(()) };
+        state.tally.inflated[seen as usize] += 1;
+        if rules.action == GuardAction::Refuse { Err(Refusal::Inflated) } else { Ok(()) }
     }
 
     /// By which route a message of this account goes, and to whom.

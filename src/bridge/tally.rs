@@ -1,7 +1,7 @@
 //! What happened, counted in plain numbers. Nothing here is personal data; the rim turns it into metrics.
 
 use super::refusal::{InboundRefusal, Refusal};
-use crate::policy::{BreakerState, Country};
+use crate::policy::{BreakerState, Country, Inflation};
 
 /// Per account.
 #[derive(Clone, Debug, Default)]
@@ -10,6 +10,8 @@ pub struct AccountTally {
     pub accepted: u64,
     /// Requests refused, by [`Refusal::index`].
     pub refused: [u64; Refusal::LABELS.len()],
+    /// Messages that look like artificial traffic, refused or not, by [`Inflation`].
+    pub inflated: [u64; Inflation::ALL.len()],
     /// Messages that became final, by `message_state`.
     pub finals: [u64; 9],
     /// Receipts the client took.

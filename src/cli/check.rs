@@ -3,7 +3,7 @@
 use super::{ConfigArgs, Failure};
 use crate::config::{Config, Durability};
 use crate::policy::{
-    Account, Carrier, Country, Destinations, Keyword, Member, Policy, Rate, Route, TransferBasis, When,
+    Account, Carrier, Country, Destinations, Keyword, Member, Policy, Rate, Route, ScreenRule, TransferBasis, When,
 };
 
 /// Prints what the configuration says; all its mistakes when it is refused.
@@ -61,6 +61,9 @@ fn summary(config: &Config) -> String {
         let rate = per_second(route.rate);
         text += &format!("route     {}: {carriers}, {rate}\n", purpose(&config.policy, route));
     }
+    for (place, rule) in config.policy.screens.rules().enumerate() {
+        text += &format!("screen    [{place}] {}\n", screen(&config.policy, rule));
+    }
     for (place, rule) in config.policy.inbound.rules().iter().enumerate() {
         let account = config.policy.accounts.get(usize::from(rule.account)).map_or("", |account| &account.system_id);
         let numbers = match rule.to.len() {
@@ -113,6 +116,32 @@ fn transfers(policy: &Policy) -> String {
         text.push('\n');
     }
     text
+}
+
+/// A screen in words: `acme, NO: 2 senders, any number; without 1 sender, 3 prefixes, 10 words`.
+fn screen(policy: &Policy, rule: &ScreenRule) -> String {
+    let own = rule.accounts.iter().filter_map(|position| policy.accounts.get(usize::from(*position)));
+    let own: Vec<_> = own.map(|account| account.system_id.as_str()).collect();
+    let own = if own.is_empty() { "all accounts".to_owned() } else { own.join(" ") };
+    let to = if rule.countries.is_empty() { "all countries".to_owned() } else { codes(&rule.countries) };
+    let counted = |count: usize, one: &str, many: &str| match count {
+        0 => None,
+        1 => Some(format!("one {one}")),
+        count => Some(format!("{count} {many}")),
+    };
+    let kinds = rule.kinds.iter().map(|kind| format!("any {}", kind.as_str().replace('_', " ")));
+    let allowed: Vec<_> = counted(rule.senders.len(), "sender", "senders").into_iter().chain(kinds).collect();
+    let blocked: Vec<_> = [
+        counted(rule.block_senders.len(), "sender", "senders"),
+        counted(rule.block_prefixes.len(), "prefix", "prefixes"),
+        counted(rule.block_words.len(), "word", "words"),
+    ]
+    .into_iter()
+    .flatten()
+    .collect();
+    let allowed = if allowed.is_empty() { "any sender".to_owned() } else { allowed.join(", ") };
+    let blocked = if blocked.is_empty() { String::new() } else { format!("; without {}", blocked.join(", ")) };
+    format!("{own}, {to}: {allowed}{blocked}")
 }
 
 /// What a route is for in words: `NO SE, for acme, from acme*, to 2 prefixes`.

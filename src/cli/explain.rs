@@ -12,8 +12,8 @@ use crate::config::{Config, DEFAULT_PATH};
 use crate::pdu::{Address, CommandStatus};
 use crate::policy::inbound::word_of;
 use crate::policy::{
-    Candidate, Explanation, Habits, Home, Inbound, NoPlan, Number, OverRate, Plan, ReceiptIds, Remedy, Won, dialled,
-    dialled_from,
+    Candidate, Explanation, GuardAction, GuardRules, Habits, Home, Inbound, NoPlan, Number, Objection, OverRate, Plan,
+    ReceiptIds, Remedy, Won, dialled, dialled_from,
 };
 
 /// Which message.
@@ -25,13 +25,13 @@ pub(super) struct ExplainArgs {
     /// Instead: the name of the carrier that would bring it from a handset
     #[arg(long, value_name = "NAME")]
     from_carrier: Option<String>,
-    /// What the handset wrote, for rules that ask for a keyword
-    #[arg(long, value_name = "TEXT", requires = "from_carrier", default_value = "")]
+    /// The text: for screens that look at words, or for rules that ask a handset's message for a keyword
+    #[arg(long, value_name = "TEXT", default_value = "")]
     text: String,
     /// The destination, with country code; "+", blanks, hyphens and brackets are left out
     #[arg(long, value_name = "NUMBER")]
     to: String,
-    /// The sender it would have, for rules by sender
+    /// The sender it would have, for routes and screens that look at it
     #[arg(long, value_name = "SENDER", default_value = "", conflicts_with = "from_carrier")]
     from: String,
     /// The dest_addr_ton it would have: 1 is international
@@ -65,14 +65,10 @@ pub(super) fn explain(args: &ExplainArgs) -> Result<(), Failure> {
     let Some(from) = Address::new(1, 1, args.from.as_bytes()) else {
         return Err(Failure::refused(format!("the sender has {} characters; expected at most 20", args.from.len())));
     };
-    match config.policy.explain(index, &from, &destination) {
+    match config.policy.explain(index, &from, &destination, &args.text) {
         Explanation::Routed(plan) => {
             print!("{}", routed(&config, index, &destination, &plan));
-            if args.from.is_empty() && config.policy.routes.reads_sender() {
-                println!(
-                    "note           some routes ask for the sender; with --from SENDER they would be looked at too"
-                );
-            }
+            print!("{}", screened(&config, index, args, &plan));
             Ok(())
         }
         Explanation::Refused(why) => {
@@ -80,6 +76,39 @@ pub(super) fn explain(args: &ExplainArgs) -> Result<(), Failure> {
             Err(Failure::refused(format!("refused        with {status} ({:#04x}): {reason}", status.0)))
         }
     }
+}
+
+/// What of the account's traffic would be too much.
+fn guarded(rules: &GuardRules) -> String {
+    let what = match rules.action {
+        GuardAction::Warn => "tells of",
+        GuardAction::Refuse => "refuses, with 0x402,",
+    };
+    let window = humantime::format_duration(rules.window);
+    let prefix = rules.prefix_limit.map(|limit| {
+        format!("more than {limit} messages in {window} to numbers with the same first {} digits", rules.prefix_digits)
+    });
+    let sequence = rules.sequence.map(|most| format!("{most} numbers in {window} that follow each other"));
+    let seen: Vec<_> = prefix.into_iter().chain(sequence).collect();
+    format!("guard          {what} {}\n", seen.join(", and "))
+}
+
+/// What looked at the message, and what did not for want of knowing it.
+fn screened(config: &Config, account: u16, args: &ExplainArgs, plan: &Plan) -> String {
+    let own: Vec<_> =
+        config.policy.screens_of(account, plan.country).map(|screen| format!("screen[{screen}]")).collect();
+    let guard = config.policy.accounts.get(usize::from(account)).and_then(|account| account.guard.as_ref());
+    let mut text = guard.map_or_else(String::new, guarded);
+    if !own.is_empty() {
+        text += &format!("screens        passes {}\n", own.join(", "));
+    }
+    if args.from.is_empty() && (config.policy.routes.reads_sender() || !own.is_empty()) {
+        text += "note           the sender was not looked at; --from SENDER says it\n";
+    }
+    if args.text.is_empty() && !own.is_empty() {
+        text += "note           the text was not looked at; --text TEXT says it\n";
+    }
+    text
 }
 
 /// Prints who gets a message from a handset, and by which rule.
@@ -269,6 +298,10 @@ fn refused(account: &str, why: NoPlan) -> (CommandStatus, String) {
             Refusal::CountryForbidden.status(),
             format!("the number is in {country}, where the account may not send to"),
         ),
+        NoPlan::Screen(country, screen, why) => (
+            Refusal::from(why).status(),
+            format!("the number is in {country}, and screen[{screen}] refuses {}", objected(why)),
+        ),
         NoPlan::Route(country) => {
             (Refusal::NoRoute.status(), format!("the number is in {country}, and no route leads there"))
         }
@@ -276,5 +309,14 @@ fn refused(account: &str, why: NoPlan) -> (CommandStatus, String) {
             Refusal::Transfer.status(),
             format!("the number is in {country}, and the account permits no carrier of its route to get the data"),
         ),
+    }
+}
+
+fn objected(why: Objection) -> &'static str {
+    match why {
+        Objection::SenderNotAllowed => "the sender, which is not among those allowed",
+        Objection::SenderBlocked => "the sender, which is blocked",
+        Objection::DestinationBlocked => "the number, whose beginning is blocked",
+        Objection::WordBlocked => "a word of the text",
     }
 }

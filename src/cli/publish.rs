@@ -1,20 +1,26 @@
 //! From what the running server lets one watch to the snapshots of the admin pages.
 
+use std::collections::HashMap;
+use std::collections::hash_map::Entry;
 use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::sync::watch;
 use tokio::time::{MissedTickBehavior, interval};
 
-use crate::admin::{AuditRow, COMMIT_BOUNDS, Check, Count, DELAY_BOUNDS_US, Histogram, LinkRow, Snapshot, Status};
-use crate::audit::{Activity, Recorder};
-use crate::clock::Clock;
+use crate::admin::{
+    AccountRow, AuditRow, COMMIT_BOUNDS, Check, Count, DELAY_BOUNDS_US, Histogram, LinkRow, Snapshot, Status,
+};
+use crate::audit::{Activity, Event, Recorder};
+use crate::clock::{Clock, Mono};
 use crate::net::{Phase, Pulse, Watch};
-use crate::policy::{Class, Policy};
+use crate::policy::{Class, Inflation, Policy};
 use crate::session::Role;
 
 /// How often a snapshot is taken; rates on the page are over this span.
 const EVERY: Duration = Duration::from_secs(1);
+/// How often traffic of one account and kind that looks artificial is told of, at most.
+const ALARM_US: u64 = 60_000_000;
 
 /// Publishes until its task is dropped. Alive means that the server published: only its own pulse, its recovery and its
 /// start count, not that this task runs.
@@ -25,6 +31,7 @@ pub(super) async fn publish(
     clock: Clock,
     (recorder, activity): (Recorder, Activity),
 ) {
+    let mut alarms = Alarms::default();
     let mut ticks = interval(EVERY);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
     loop {
@@ -44,6 +51,11 @@ pub(super) async fn publish(
                 status.store(store);
             }
             let mut snapshot = snapshot(&pulse, &server, &policy, clock);
+            for (account, kind, count) in alarms.of(&snapshot.accounts, clock.now().mono) {
+                tracing::warn!(account, kind, count, "traffic looks artificially inflated");
+                let account = account.to_owned();
+                activity.note(Event { account, what: "inflated", link: None, detail: kind, seconds: None });
+            }
             let figures = recorder.figures();
             snapshot.audit = AuditRow {
                 entries: figures.entries,
@@ -54,6 +66,32 @@ pub(super) async fn publish(
             };
             status.publish(snapshot);
         }
+    }
+}
+
+/// What was told of accounts' traffic that looks artificial: each kind at most once in [`ALARM_US`].
+#[derive(Debug, Default)]
+struct Alarms(HashMap<(String, &'static str), (u64, Mono)>);
+
+impl Alarms {
+    /// What is to be told now: account, kind, and how many messages it was since the last time.
+    fn of<'a>(&mut self, rows: &'a [AccountRow], now: Mono) -> Vec<(&'a str, &'static str, u64)> {
+        let mut told = Vec::new();
+        for row in rows {
+            for (kind, seen) in Inflation::ALL.into_iter().zip(&row.inflated) {
+                if seen.count == 0 {
+                    continue;
+                }
+                let entry = self.0.entry((row.system_id.clone(), kind.as_str()));
+                let is_new = matches!(entry, Entry::Vacant(_));
+                let (counted, at) = entry.or_insert((0, now));
+                if seen.count > *counted && (is_new || now.since_us(*at) >= ALARM_US) {
+                    told.push((row.system_id.as_str(), kind.as_str(), seen.count - *counted));
+                    (*counted, *at) = (seen.count, now);
+                }
+            }
+        }
+        told
     }
 }
 
@@ -94,4 +132,26 @@ fn snapshot(pulse: &Pulse, server: &Watch, policy: &Policy, clock: Clock) -> Sna
     store.overdue = pulse.overdue;
     store.swept = pulse.swept.iter().map(|(octet, count)| Count::new(class(*octet), *count)).collect();
     snapshot
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn inflated_traffic_is_told_of_once_a_minute_and_kind() {
+        let mut alarms = Alarms::default();
+        let mut told = |prefix: u64, sequence: u64, second: u64| {
+            let inflated = vec![Count::new("prefix", prefix), Count::new("sequence", sequence)];
+            let rows = [AccountRow { system_id: "acme".to_owned(), inflated, ..AccountRow::default() }];
+            let told = alarms.of(&rows, Mono(second * 1_000_000));
+            told.into_iter().map(|(_, kind, count)| (kind, count)).collect::<Vec<_>>()
+        };
+        assert_eq!(told(0, 0, 0), []);
+        assert_eq!(told(3, 0, 1), [("prefix", 3)]);
+        assert_eq!(told(5, 1, 2), [("sequence", 1)]);
+        assert_eq!(told(9, 1, 60), []);
+        assert_eq!(told(9, 1, 61), [("prefix", 6)]);
+        assert_eq!(told(9, 1, 1000), []);
+    }
 }

@@ -63,6 +63,7 @@ fn account(desk: &Desk<'_>, raw: &RawAccount, carriers: &[Carrier]) -> Option<Ac
         rate: raw.rate.map(|rate| Rate::per_second(count(rate))),
         countries,
         transfers,
+        guard: None,
         home: home(desk, raw),
     })
 }

@@ -11,8 +11,8 @@ use super::cursor::At;
 use super::mistake::{Ledger, Mistakes, did_you_mean};
 use super::raw::{Raw, RawAudit, RawListen, RawSession, RawStore};
 use super::{
-    AuditConfig, Config, Durability, Limits, Listen, SessionTimers, StoreConfig, account, carrier, inbound, operator,
-    privacy, route, tls,
+    AuditConfig, Config, Durability, Limits, Listen, SessionTimers, StoreConfig, account, carrier, guard, inbound,
+    operator, privacy, route, screen, tls,
 };
 use crate::policy::{Carrier, Country, Decoy, Policy, Prefixes, Retention, Validity};
 
@@ -55,9 +55,11 @@ impl Desk<'_> {
         let tls = raw.tls.as_ref().and_then(|tls| tls::listener(self, tls));
         let audit = self.audit(&raw.audit, &store);
         let (carriers, dialled) = carrier::carriers(self, &raw.carriers, &session, &listen);
-        let accounts = account::accounts(self, &raw.accounts, &carriers);
+        let mut accounts = account::accounts(self, &raw.accounts, &carriers);
+        guard::guards(self, raw, &mut accounts);
         let prefixes = Prefixes::standard();
         let routes = route::routes(self, raw, &carriers, &accounts, &prefixes);
+        let screens = screen::screens(self, raw, &accounts);
         let default = Retention::default();
         let kept = |duration: Option<At<Duration>>, default| duration.map_or(default, |duration| duration.value);
         let retention = Retention {
@@ -76,6 +78,7 @@ impl Desk<'_> {
             carriers,
             routes: routes?,
             prefixes,
+            screens,
             inbound,
             retention,
             validity: Validity::default(),

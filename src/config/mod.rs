@@ -7,6 +7,7 @@ mod account;
 mod carrier;
 mod compile;
 mod cursor;
+mod guard;
 mod habit;
 mod inbound;
 mod mistake;
@@ -15,6 +16,7 @@ mod pattern;
 mod privacy;
 mod raw;
 mod route;
+mod screen;
 mod secret;
 mod tls;
 

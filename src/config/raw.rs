@@ -7,8 +7,10 @@ use std::time::Duration;
 use toml::de::DeTable;
 
 use super::cursor::{At, Cursor, Place, Share, Span};
+use super::guard::RawGuard;
 use super::habit::RawHabits;
 use super::mistake::Ledger;
+use super::screen::RawScreen;
 use super::secret::Secret;
 use crate::clock::Unix;
 
@@ -39,6 +41,8 @@ pub(super) struct Raw {
     pub(super) accounts: Vec<RawAccount>,
     pub(super) carriers: Vec<RawCarrier>,
     pub(super) routes: Vec<RawRoute>,
+    pub(super) screens: Vec<RawScreen>,
+    pub(super) guards: Vec<RawGuard>,
     pub(super) inbounds: Vec<RawInbound>,
 }
 
@@ -207,6 +211,8 @@ impl Raw {
             accounts: top.tables("account").into_iter().map(RawAccount::read).collect(),
             carriers: top.tables("carrier").into_iter().map(RawCarrier::read).collect(),
             routes: top.tables("route").into_iter().map(RawRoute::read).collect(),
+            screens: top.tables("screen").into_iter().map(RawScreen::read).collect(),
+            guards: top.tables("guard").into_iter().map(RawGuard::read).collect(),
             inbounds: top.tables("inbound").into_iter().map(RawInbound::read).collect(),
         };
         top.finish();

@@ -88,6 +88,16 @@ pub const TABLE: &[Metric] = &[
         read: |view, samples| reasons(samples, view.snapshot.accounts.iter().map(|row| (&row.system_id, &row.refused))),
     },
     Metric {
+        name: "smppgate_inflated_total",
+        kind: Kind::Counter,
+        labels: &["account", "kind"],
+        unit: "messages",
+        help: "Messages that look like artificially inflated traffic, refused or only counted, by kind: prefix, sequence.",
+        read: |view, samples| {
+            reasons(samples, view.snapshot.accounts.iter().map(|row| (&row.system_id, &row.inflated)))
+        },
+    },
+    Metric {
         name: "smppgate_managed_total",
         kind: Kind::Counter,
         labels: &["account", "operation"],

@@ -186,7 +186,8 @@ impl Roster {
         detail: &'static str,
         seconds: Option<u64>,
     ) {
-        self.activity.note(Event { account: account.to_owned(), what, link: link.0, peer, detail, seconds });
+        let link = Some((link.0, peer));
+        self.activity.note(Event { account: account.to_owned(), what, link, detail, seconds });
     }
 
     fn lock(&self) -> MutexGuard<'_, Inner> {

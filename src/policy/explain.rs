@@ -7,6 +7,7 @@ use super::country::Country;
 use super::number::{Number, dialled_from};
 use super::route::{OverRate, Route};
 use super::rule::Won;
+use super::screen::Objection;
 use super::sender::Sender;
 use super::throttle::Rate;
 use super::transfer::NoTransfer;
@@ -33,6 +34,8 @@ pub enum NoPlan {
     Prefix,
     /// The account may not send to this country.
     Country(Country),
+    /// A screen refuses it: its position, and why.
+    Screen(Country, usize, Objection),
     /// No route leads there.
     Route(Country),
     /// The account permits no carrier of the route.
@@ -106,15 +109,22 @@ impl Policy {
         Ok(Way { country, won, route })
     }
 
-    /// What happens to a message of the account at `account` from this source to this destination.
+    /// What happens to a message of the account at `account` from this source to this destination with this text. An empty
+    /// source is one that nobody looks at.
     #[must_use]
-    pub fn explain(&self, account: u16, from: &Address, to: &Address) -> Explanation {
+    pub fn explain(&self, account: u16, from: &Address, to: &Address, text: &str) -> Explanation {
         let home = self.accounts.get(usize::from(account)).and_then(|account| account.home);
         let number = match dialled_from(home, to) {
             Ok(number) => number,
             Err(status) => return Explanation::Refused(NoPlan::Destination(status)),
         };
-        match self.way(account, from, &number) {
+        let sender = (!from.octets().is_empty()).then(|| Sender::of(from));
+        let planned = self.way(account, from, &number).and_then(|way| {
+            let text = || Some(text.to_owned());
+            let judged = self.screens.judge(Some(account), way.country, &number, sender.as_ref(), text);
+            judged.map(|()| way).map_err(|(screen, why)| NoPlan::Screen(way.country, screen, why))
+        });
+        match planned {
             Ok(way) => Explanation::Routed(self.plan(account, &number, &way)),
             Err(why) => Explanation::Refused(why),
         }

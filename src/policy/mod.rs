@@ -2,13 +2,14 @@
 //! long things are kept.
 //!
 //! [`Policy`] is the compiled bundle that the configuration makes. Nothing here keeps state across messages except the
-//! small values handed back to the caller ([`Cell`], [`Pace`], [`Breaker`], [`Damping`]).
+//! small values handed back to the caller ([`Cell`], [`Pace`], [`Breaker`], [`Damping`], [`Guard`]).
 
 pub mod auth;
 pub mod breaker;
 pub mod country;
 pub mod damping;
 pub mod explain;
+pub mod guard;
 pub mod habit;
 pub mod inbound;
 pub mod number;
@@ -18,6 +19,7 @@ pub mod retention;
 pub mod retry;
 pub mod route;
 pub mod rule;
+pub mod screen;
 pub mod sender;
 pub mod subject;
 pub mod throttle;
@@ -30,6 +32,7 @@ pub use breaker::{Breaker, BreakerRules, BreakerState};
 pub use country::{Country, Prefixes};
 pub use damping::{Attempt, Damping};
 pub use explain::{Candidate, Explanation, NoPlan, Plan, Way};
+pub use guard::{Guard, GuardAction, GuardRules, Inflation};
 pub use habit::{Habits, NumberForm, ReceiptIds, Senders, Types};
 pub use inbound::{Inbound, InboundRule, Inbounds, Keyword, Target};
 pub use number::{Home, Number, destination, destination_or_short, dialled, dialled_from, source_is_valid};
@@ -39,6 +42,7 @@ pub use retention::{Class, Retention};
 pub use retry::{Next, OnUnknown, Outcome, Remedy, Statuses};
 pub use route::{Destinations, OverRate, Route, Routes};
 pub use rule::{When, Won};
+pub use screen::{Objection, ScreenRule, Screens, Word};
 pub use sender::{Sender, SenderKind, SenderPattern};
 pub use subject::{Holds, NoNumber, Token, TokenKey, Wanted};
 pub use throttle::{Cell, Rate, Verdict};
@@ -67,6 +71,8 @@ pub struct Policy {
     pub routes: Routes,
     /// Which country a number belongs to.
     pub prefixes: Prefixes,
+    /// What accounts may send, beside where.
+    pub screens: Screens,
     /// Who gets messages from handsets.
     pub inbound: Inbounds,
     /// How long data is kept.
@@ -96,6 +102,8 @@ pub struct Account {
     pub countries: Option<Vec<Country>>,
     /// Where the data of its messages may go.
     pub transfers: Transfers,
+    /// What of its traffic looks artificial; `None` for nothing.
+    pub guard: Option<GuardRules>,
     /// The country whose national numbers it may write; `None` where all its numbers are international.
     pub home: Option<Home>,
 }

@@ -14,3 +14,4 @@ mod replace;
 mod rig;
 mod rights;
 mod routes;
+mod screens;

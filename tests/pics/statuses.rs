@@ -24,6 +24,8 @@ const FIELDS: &str = "bridge/refusals::each_field_of_a_submit_sm_fails_by_its_ow
 const BIND: &str = "src/pdu/bind::each_field_fails_by_its_own_status";
 const MULTI: &str = "bridge/multi::each_wrong_submit_multi_fails_by_its_own_status";
 const CIRCUMSTANCES: &str = "bridge/refusals::a_message_is_refused_for_what_its_account_and_country_may";
+const GUARD: &str = "bridge/screens::inflated_traffic_is_counted_and_refused_where_it_is_said";
+const SCREENS: &str = "bridge/screens::what_a_screen_refuses_has_its_status_however_it_comes";
 const INBOUND: &str = "inbound::malformed_messages_and_receipts_that_cannot_be_read_are_refused";
 const DELIVERED: &str = "bridge/refusals::each_field_of_a_deliver_sm_fails_by_its_own_status";
 const CODEC: &str = "pdu_properties::a_cut_sm_is_refused_or_has_lost_only_parameters";
@@ -39,8 +41,15 @@ const fn never(key: CommandStatus) -> Row {
 /// What smppgate says of a message whose transfer has no legal basis; from the range for vendors.
 pub(crate) const TRANSFER_REFUSED: CommandStatus = CommandStatus(0x400);
 
+/// What smppgate says of a text with a blocked word; from the same range.
+pub(crate) const CONTENT_REFUSED: CommandStatus = CommandStatus(0x401);
+
+/// What smppgate says of traffic that looks artificial; from the same range.
+pub(crate) const INFLATED_REFUSED: CommandStatus = CommandStatus(0x402);
+
 /// Statuses without a name in 3.4 that have a row: `ESME_RSERTYPUNAVAIL` of 5.0, and our own.
-pub(crate) const UNNAMED: [CommandStatus; 2] = [CommandStatus(0x102), TRANSFER_REFUSED];
+pub(crate) const UNNAMED: [CommandStatus; 4] =
+    [CommandStatus(0x102), TRANSFER_REFUSED, CONTENT_REFUSED, INFLATED_REFUSED];
 
 use CommandStatus as S;
 
@@ -95,16 +104,17 @@ pub(crate) const ROWS: &[Row] = &[
     ),
     Row {
         key: S::ESME_RINVSRCADR,
-        to_clients: "the source is empty, too long, or neither a number nor a name that a handset can show",
+        to_clients: "the source is empty, too long, or neither a number nor a name that a handset can show, or the account \
+                     may not send as it",
         to_carriers: "the source is too long",
-        tests: &[FIELDS, DELIVERED, "bridge/data::each_field_of_a_data_sm_fails_by_its_own_status"],
+        tests: &[FIELDS, SCREENS, DELIVERED, "bridge/data::each_field_of_a_data_sm_fails_by_its_own_status"],
     },
     Row {
         key: S::ESME_RINVDSTADR,
         to_clients: "the destination is no international number of a known country, or no route leads to it, or the \
-                     account may not send there",
+                     account may not send there, or it is blocked",
         to_carriers: "the destination is too long",
-        tests: &[FIELDS, CIRCUMSTANCES, DELIVERED],
+        tests: &[FIELDS, CIRCUMSTANCES, SCREENS, DELIVERED],
     },
     clients(
         S::ESME_RINVMSGID,
@@ -252,6 +262,8 @@ pub(crate) const ROWS: &[Row] = &[
         "no carrier of the route may get the account's data",
         &[CIRCUMSTANCES, "sim/scenarios::an_objection_sends_messages_the_other_way_or_refuses_them"],
     ),
+    clients(CONTENT_REFUSED, "the text has a word that a screen blocks", &[SCREENS]),
+    clients(INFLATED_REFUSED, "the traffic looks artificially inflated, and its guard refuses such", &[GUARD]),
 ];
 
 /// What follows when a carrier answers a submit_sm with it, from the rules themselves, and the test of that.

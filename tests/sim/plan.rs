@@ -7,8 +7,8 @@ use smppgate::bridge::Room;
 use smppgate::clock::Unix;
 use smppgate::policy::{
     Account, AllowFrom, BreakerRules, Carrier, Country, Credentials, Decoy, Destinations, Habits, InboundRule,
-    Inbounds, Member, OnUnknown, OverRate, Password, Policy, Prefixes, Rate, Retention, Route, Routes, Target, Tiers,
-    Transfers, Validity, When,
+    Inbounds, Member, OnUnknown, OverRate, Password, Policy, Prefixes, Rate, Retention, Route, Routes, Screens, Target,
+    Tiers, Transfers, Validity, When,
 };
 use smppgate::session::{BindMode, Settings};
 
@@ -469,6 +469,7 @@ impl Plan {
             carriers,
             routes: Routes::new(routes).expect("routes of a plan do not clash"),
             prefixes: Prefixes::standard(),
+            screens: Screens::default(),
             inbound: Inbounds::new((0..self.clients.len()).map(inbound_rule).collect()),
             retention: Retention::default(),
             validity: self.validity,
@@ -523,6 +524,7 @@ impl ClientPlan {
             rate: self.rate.map(Rate::per_second),
             countries: None,
             transfers: Transfers { bases: None, objections: self.objects_to.clone() },
+            guard: None,
             home: None,
         }
     }
