@@ -38,6 +38,10 @@
 //! 9. `bridge/seal` moves settled messages into archive blocks that hold no text, keyed by the hour in which they may be
 //!    forgotten, and cuts the journal behind them. The sweep drops whole archive blocks.
 //!
+//! A text in `message_payload` that a carrier of its way does not take is cut when it is accepted: each part is a message with
+//! this life, and they share an id as the messages of a `submit_multi` do. A part that has ended waits for the others
+//! (`bridge/whole`); with the last one the first gets a second `Final`, of the whole, and owes the receipt.
+//!
 //! # What clients say about earlier messages
 //!
 //! `query_sm`, `cancel_sm` and `replace_sm` are laps like any other. What they need and is not at hand, a journal block or a

@@ -37,7 +37,7 @@ impl Owned {
                 account: AccountId(pair),
                 country: [c, d],
                 class: a,
-                flags: b,
+                flags: pair.rotate_left(4),
                 accepted: Unix(u64::from(at) * 1_000_003),
                 due,
                 expires,

@@ -52,6 +52,8 @@ pub struct AccountRow {
     pub managed: Vec<Count>,
     /// Intermediate notifications and alerts, passed on or not.
     pub notices: Vec<Count>,
+    /// Messages cut into parts for a carrier.
+    pub cut: u64,
     /// Accepted messages that reached a final state, by state.
     pub finals: States,
     /// Receipts it confirmed.

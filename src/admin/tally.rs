@@ -56,6 +56,7 @@ fn account(name: &str, own: &AccountTally, policy: &Policy) -> AccountRow {
             .map(|(kind, count)| Count::new(kind.as_str(), count))
             .collect(),
         managed: counts(&[("query", own.queried), ("cancel", own.cancelled), ("replace", own.replaced)]),
+        cut: own.cut,
         notices: counts(&[("passed", own.notices), ("dropped", own.notices_dropped)]),
         finals: States(own.finals),
         receipts_delivered: own.receipts_delivered,

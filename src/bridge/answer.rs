@@ -58,7 +58,7 @@ impl Bridge {
         if let Some((slot, _)) = self.reclaim(link, token) {
             self.learn(slot, carrier, true, now);
             if self.is_erased(slot) {
-                return self.forget_erased(slot);
+                return self.end_erased(slot, now);
             }
             self.unknown_outcome(slot, carrier, now);
         }
@@ -94,7 +94,7 @@ impl Bridge {
                     if let Some((slot, carrier)) = self.reclaim(link, token) {
                         self.forget_probe(slot, carrier.0);
                         if self.is_erased(slot) {
-                            self.forget_erased(slot);
+                            self.end_erased(slot, now);
                             continue;
                         }
                         self.write_known(slot, carrier);

@@ -36,6 +36,8 @@ pub(super) enum Stage {
     Handed,
     /// The carrier has it; its receipt is awaited.
     Sent,
+    /// Final, a part of a message that was cut here; the other parts are awaited.
+    Joined,
     /// Final; its receipt waits for a bind of the account.
     Owed,
     /// Final; the client refused the receipt for now.

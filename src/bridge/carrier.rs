@@ -193,7 +193,7 @@ impl Bridge {
             }
             self.links.give_back(&mut self.book.slots, index, slot);
             if self.is_erased(slot) {
-                self.forget_erased(slot);
+                self.end_erased(slot, now);
                 continue;
             }
             self.unknown_outcome(slot, carrier, now);

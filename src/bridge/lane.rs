@@ -81,6 +81,8 @@ struct Way {
     /// Whether there is anything to share.
     has_equals: bool,
     spread: Spread,
+    /// Whether all of them take `message_payload`.
+    takes_payload: bool,
     first_lane: u16,
 }
 
@@ -213,8 +215,9 @@ impl Lanes {
             self.lanes.push(lane);
         }
         let destination = self.find_destination(key, policy);
+        let takes_payload = tiers.carriers().all(|carrier| carriers[carrier as usize].habits.payload);
         let (has_equals, spread) = (tiers.has_equals(), Spread::default());
-        self.ways.push(Way { destination, tiers, has_equals, spread, first_lane });
+        self.ways.push(Way { destination, tiers, has_equals, spread, takes_payload, first_lane });
         self.by_key.insert(key, index);
         index
     }
@@ -307,6 +310,11 @@ impl Lanes {
             destination.paid = (key, count.saturating_sub(1));
         }
         verdict
+    }
+
+    /// Whether every carrier that may get the lane's messages takes `message_payload`.
+    pub(super) fn takes_payload(&self, lane: u16) -> bool {
+        self.way(lane).takes_payload
     }
 
     /// The carrier that takes the lane's messages now.

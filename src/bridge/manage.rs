@@ -12,16 +12,17 @@ use super::lookup::Name;
 use super::recall::{Answer, Ask, Hold, is_from};
 use super::refusal::Refusal;
 use super::submit::{self, LEGACY_ID, PRIORITY_SHIFT, VALIDITY_GIVEN};
+use super::whole;
 use crate::clock::{Now, Unix};
 use crate::message::MessageState;
-use crate::pdu::{CancelSm, CommandId, CommandStatus, HEADER_LENGTH, ReplaceSm, Sm, Tag, Tlv, Tlvs};
+use crate::pdu::{CancelSm, CommandId, CommandStatus, HEADER_LENGTH, ReplaceSm, Sm, Tag, Tlv, Tlvs, Udh};
 use crate::policy::number;
 use crate::store::{Accept, Write};
 
 /// What a waiting message becomes.
 struct Change {
-    /// A header, of which nothing counts, and the body of a `submit_sm`.
-    wire: BytesMut,
+    /// A header, of which nothing counts, and the body of a `submit_sm`; more than one where it is cut.
+    wires: Vec<BytesMut>,
     /// Unix seconds before which it is not forwarded, 0 for at once; `None` leaves it where it waits.
     due: Option<u32>,
     expires: u32,
@@ -55,22 +56,28 @@ impl Bridge {
             return Err(Refusal::Cancel.into());
         }
         for slot in meant {
-            self.cancel_slot(slot, now);
+            // One part takes the others with it.
+            if self.waits(slot) {
+                self.cancel_slot(slot, now);
+            }
         }
         Ok(Answer::Done)
     }
 
-    /// Ends a message that waits here.
+    /// Ends a message that waits here, with all its parts where it was cut.
     pub(super) fn cancel_slot(&mut self, slot: u32, now: Now) {
         let account = self.book.slots[slot].account.0 as usize;
         self.accounts[account].tally.cancelled += 1;
-        self.detach(slot);
-        self.finish(slot, MessageState::Deleted, 0, now);
+        for slot in self.together(slot) {
+            self.detach(slot);
+            self.finish(slot, MessageState::Deleted, 0, now);
+        }
     }
 
-    /// Whether the message is still ours alone.
+    /// Whether the message is still ours alone, with all its parts where it was cut.
     pub(super) fn waits(&self, slot: u32) -> bool {
-        matches!(self.book.slots[slot].stage, Stage::Waiting | Stage::Scheduled)
+        let waits = |slot: u32| matches!(self.book.slots[slot].stage, Stage::Waiting | Stage::Scheduled);
+        waits(slot) && self.whole_of(slot).is_none_or(|whole| self.parts_of(whole).into_iter().all(waits))
     }
 
     /// Replaces the message of an id.
@@ -80,7 +87,7 @@ impl Bridge {
         let name = Name::read(replace.message_id).ok_or(Refusal::Malformed(CommandStatus::ESME_RINVMSGID))?;
         let mut changes = Vec::new();
         for slot in self.named(ask.account, name) {
-            if self.waits(slot) && is_from(&self.sm_of(slot)?, &replace.source) {
+            if !self.is_later_part(slot) && self.waits(slot) && is_from(&self.sm_of(slot)?, &replace.source) {
                 changes.push((slot, self.replaced(slot, &replace, now)?));
             }
         }
@@ -101,6 +108,7 @@ impl Bridge {
         let payload = replace.tlvs.find(Tag::MESSAGE_PAYLOAD).map(|value| Tlv { tag: Tag::MESSAGE_PAYLOAD, value });
         kept.chain(payload).for_each(|tlv| tlv.encode(&mut tlvs));
         let sm = Sm {
+            esm_class: self.told_class(slot, &old),
             schedule_delivery_time: replace.schedule_delivery_time,
             validity_period: replace.validity_period,
             registered_delivery: replace.registered_delivery,
@@ -124,11 +132,33 @@ impl Bridge {
             expires = end.seconds();
         }
         let flags = submit::flags(&sm) | entry.flags & (LEGACY_ID | VALIDITY_GIVEN | submit::SHARED_ID);
-        Ok(Change { wire: written(&sm), due, expires, flags })
+        Ok(Change { wires: self.written(slot, &sm)?, due, expires, flags })
+    }
+
+    /// The `esm_class` that the client gave: cutting added a header, unless there was one.
+    fn told_class(&self, slot: u32, sm: &Sm<'_>) -> u8 {
+        let header = if self.whole_of(slot).is_some() { Udh::of(sm.text()) } else { None };
+        let joined_only = header.is_some_and(|(header, _)| header.elements().count() == 1);
+        if joined_only { sm.esm_class & !Sm::UDHI } else { sm.esm_class }
+    }
+
+    /// The message as PDUs: one, or as many as it must be cut into. There are no ids for more than it has parts now.
+    fn written(&self, slot: u32, sm: &Sm<'_>) -> Result<Vec<BytesMut>, Refusal> {
+        let Some(segments) = self.cut(sm, self.book.slots[slot].lane)? else {
+            let mut wire = BytesMut::new();
+            sm.encode(CommandId::SUBMIT_SM, 0, &mut wire);
+            return Ok(vec![wire]);
+        };
+        let first = self.whole_of(slot).map_or(self.book.slots[slot].id, |(first, _)| first);
+        if usize::from(segments.count()) > self.together(slot).len() {
+            return Err(Refusal::Replace);
+        }
+        Ok(whole::messages(sm, &segments, whole::reference(first)).collect())
     }
 
     /// Replaces a waiting message by a whole new one to the same recipient.
     pub(super) fn replace_whole(&mut self, slot: u32, sm: &Sm<'_>, now: Now) -> Result<(), Hold> {
+        let slot = self.together(slot).first().copied().unwrap_or(slot);
         // Its old record must be at hand, for it is copied from.
         self.sm_of(slot)?;
         let (due, expires) = self.times(sm, now)?;
@@ -138,7 +168,8 @@ impl Bridge {
         let rests = entry.stage == Stage::Scheduled && entry.attempts > 0;
         let due = if rests && due == 0 { None } else { Some(due) };
         let flags = submit::flags(sm) | entry.flags & (LEGACY_ID | submit::SHARED_ID);
-        self.rewrite(slot, &Change { wire: written(sm), due, expires, flags }, now);
+        let change = Change { wires: self.written(slot, sm)?, due, expires, flags };
+        self.rewrite(slot, &change, now);
         Ok(())
     }
 
@@ -153,32 +184,53 @@ impl Bridge {
         self.screen(account, country, &number, sm)
     }
 
-    /// Writes a waiting message anew, under its id and in its place. Its old record must be at hand.
+    /// Writes a waiting message anew, under its id and in its place. The old record of its first part must be at hand.
     fn rewrite(&mut self, slot: u32, change: &Change, now: Now) {
-        let entry = &self.book.slots[slot];
-        let (id, old, attempts, lane, was) = (entry.id, entry.position, entry.attempts, entry.lane, entry.flags);
+        let (parts, old) = (self.together(slot), self.book.slots[slot].position);
         let Some(Accept { account, country, class, accepted, .. }) = self.pages.accepted(old) else { return };
-        let due = match change.due {
-            Some(due) if due > now.unix.seconds() => due,
-            Some(_) => 0,
-            None if entry.stage == Stage::Scheduled => entry.done,
-            None => 0,
-        };
-        let Change { expires, flags, .. } = *change;
-        let body = &change.wire[HEADER_LENGTH..];
         self.accounts[account.0 as usize].tally.replaced += 1;
+        let is_cut = change.wires.len() > 1;
+        let marks = if is_cut { submit::CUT } else { 0 };
+        for (slot, wire) in parts.iter().zip(&change.wires) {
+            let entry = &self.book.slots[*slot];
+            let due = match change.due {
+                Some(due) if due > now.unix.seconds() => due,
+                Some(_) => 0,
+                None if entry.stage == Stage::Scheduled => entry.done,
+                None => 0,
+            };
+            let (id, flags, expires) = (entry.id, u16::from(change.flags) | marks, change.expires);
+            let body = &wire[HEADER_LENGTH..];
+            let accept = Accept { id, account, country, class, flags, accepted, due, expires, body };
+            self.rewrite_slot(*slot, accept, change, now);
+        }
+        let Some((first, _)) = self.whole_of(slot) else { return };
+        if is_cut {
+            self.wholes.insert(first, change.wires.len() as u8);
+        } else {
+            self.wholes.remove(first);
+        }
+        for slot in parts.into_iter().skip(change.wires.len()) {
+            self.drop_part(slot, now);
+        }
+    }
+
+    /// Writes one message anew and lets it wait where it should now.
+    fn rewrite_slot(&mut self, slot: u32, accept: Accept<'_>, change: &Change, now: Now) {
+        let entry = &self.book.slots[slot];
+        let (old, attempts, lane, was) = (entry.position, entry.attempts, entry.lane, entry.flags);
+        let Accept { id, due, expires, .. } = accept;
         self.pages.settle(old);
-        let accept = Accept { id, account, country, class, flags, accepted, due, expires, body };
         let position = self.pages.accept(accept);
         // Said beside the record, for the first one of an id decides when it is due.
         let route = self.lanes.position(lane);
         self.pages.write(&Write::Retry { id, position: route, attempts, due });
-        let moves = change.due.is_some() || was >> PRIORITY_SHIFT != flags >> PRIORITY_SHIFT;
+        let moves = change.due.is_some() || was >> PRIORITY_SHIFT != change.flags >> PRIORITY_SHIFT;
         if moves {
             self.detach(slot);
         }
         let entry = &mut self.book.slots[slot];
-        (entry.position, entry.expires, entry.flags) = (position, expires, flags);
+        (entry.position, entry.expires, entry.flags) = (position, expires, change.flags);
         if !moves {
             let at = if entry.stage == Stage::Scheduled { entry.done } else { expires };
             return self.remind(slot, at, now);
@@ -190,11 +242,4 @@ impl Bridge {
         (entry.stage, entry.done) = (Stage::Scheduled, due);
         self.remind(slot, due, now);
     }
-}
-
-/// The message as a PDU.
-fn written(sm: &Sm<'_>) -> BytesMut {
-    let mut wire = BytesMut::new();
-    sm.encode(CommandId::SUBMIT_SM, 0, &mut wire);
-    wire
 }

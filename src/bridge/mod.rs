@@ -5,7 +5,7 @@
 //! virtual time under a seed.
 //!
 //! One file a duty: `submit` accepts or refuses, `multi` does so for many recipients, `concatenation` remembers what long
-//! messages' parts share, `carrier` hands out and `onward` writes what leaves, `breaker` tries carriers that were left alone,
+//! messages' parts share and `whole` cuts them where a carrier wants it, `carrier` hands out and `onward` writes what leaves, `breaker` tries carriers that were left alone,
 //! `answer` takes carriers' answers, `receipt` finds the message of a receipt, `notice` passes on what comes before it,
 //! `inbound` takes messages from handsets, `account` brings them and receipts to clients, `recall` takes requests about
 //! earlier messages (`manage` cancels and replaces, `seek` looks for them by address, `lookup` in the archive), `due`
@@ -40,6 +40,7 @@ mod seal;
 mod seek;
 mod submit;
 mod tally;
+mod whole;
 
 use std::collections::VecDeque;
 
@@ -71,6 +72,7 @@ use pages::Pages;
 use permit::Permits;
 use recall::Recalls;
 use receipt::Parked;
+use whole::Wholes;
 
 /// Slots the due wheel gives back in one turn, so that a mass expiry is spread over turns.
 const DUE_PER_TURN: usize = 2_000;
@@ -104,6 +106,7 @@ pub struct Bridge {
     notices: Notices,
     concatenations: Concatenations,
     guard: Guard,
+    wholes: Wholes,
     due: Vec<u32>,
     /// Where a message is written that did not come as a `submit_sm`.
     scratch: BytesMut,
@@ -144,6 +147,7 @@ impl Bridge {
             notices: Notices::default(),
             concatenations: Concatenations::new(seed),
             guard: Guard::new(seed),
+            wholes: Wholes::default(),
             due: Vec::new(),
             scratch: BytesMut::new(),
         }
@@ -296,7 +300,7 @@ impl Bridge {
             self.detach(index);
             match self.book.slots[index].stage {
                 Stage::Owed | Stage::Resting | Stage::Delivering => self.give_up(index, MessageState::Unknown, 0, now),
-                Stage::Settled => {}
+                Stage::Settled | Stage::Joined => {}
                 Stage::Waiting | Stage::Scheduled | Stage::Handed | Stage::Sent => {
                     self.book.slots[index].flags &= !submit::REGISTERED_BITS;
                     self.finish(index, MessageState::Unknown, crate::policy::retry::ERROR_UNANSWERED, now);
@@ -353,7 +357,7 @@ impl Bridge {
                 self.give_up(index, MessageState::Expired, crate::policy::retry::ERROR_EXPIRED, now);
             }
             Stage::Delivering => self.remind(index, now.unix.seconds() + limits::HANDED_REMINDER_S, now),
-            Stage::Settled => {}
+            Stage::Joined | Stage::Settled => {}
         }
     }
 
@@ -386,18 +390,24 @@ impl Bridge {
                 let account = slot.account.0 as usize;
                 self.accounts[account].owed.remove(&mut self.book.slots, index);
             }
-            Stage::Sent | Stage::Resting | Stage::Settled => {}
+            Stage::Sent | Stage::Joined | Stage::Resting | Stage::Settled => {}
         }
     }
 
     /// The message is final: written, and its receipt owed where the client asked for one. It must be detached.
     fn finish(&mut self, index: u32, state: MessageState, error: u16, now: Now) {
+        let whole = self.whole_of(index);
         let slot = &mut self.book.slots[index];
-        let owed = crate::message::owes_receipt(slot.flags & submit::REGISTERED_BITS, state);
+        let owed = whole.is_none() && crate::message::owes_receipt(slot.flags & submit::REGISTERED_BITS, state);
         (slot.state, slot.error, slot.done) = (state, error, now.unix.seconds());
         self.pages.write(&Write::Final { id: slot.id, state: state as u8, error, network: None, at: now.unix, owed });
         self.accounts[slot.account.0 as usize].tally.finals[state as usize] += 1;
         self.lanes.finished(slot.lane, state);
+        if let Some(whole) = whole {
+            slot.stage = Stage::Joined;
+            self.wheel.remove(&mut self.book.slots, index);
+            return self.join(whole, now);
+        }
         if owed {
             self.accounts[slot.account.0 as usize].tally.receipts_owed += 1;
             self.owe(index, now);

@@ -39,11 +39,12 @@ impl Bridge {
             return Err(Refusal::Malformed(CommandStatus::ESME_RINVSUBREP));
         }
         let next_id = self.next_id;
-        self.next_id = next_id.next_multiple_of(SHARING);
+        let base = next_id.next_multiple_of(SHARING);
+        self.next_id = base;
         let (mut first, mut refused) = (None, Vec::new());
         for destination in multi.destinations.iter() {
             let (address, outcome) = match destination {
-                Destination::Sme(address) => (address, self.accept_one(&ask, &multi, address, now)),
+                Destination::Sme(address) => (address, self.accept_one(&ask, &multi, address, base, now)),
                 Destination::List(name) => (Address::new(0, 0, name).unwrap_or_default(), Err(Refusal::List)),
             };
             match outcome {
@@ -70,8 +71,13 @@ impl Bridge {
         ask: &Ask<'_>,
         multi: &SubmitMulti<'_>,
         recipient: Address,
+        base: u64,
         now: Now,
     ) -> Result<u32, Refusal> {
+        // Those whose text is cut take more of the ids that share one.
+        if self.next_id - base >= SHARING {
+            return Err(Refusal::Busy);
+        }
         // One PDU may say 64 kB to 254 recipients: the commit must not grow by all of that.
         if self.pages.open_octets() >= 2 * limits::COMMIT_OCTETS {
             return Err(Refusal::Busy);

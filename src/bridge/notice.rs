@@ -67,7 +67,7 @@ impl Bridge {
     /// Tells the client of a state that is not final, where it asked for such.
     pub(super) fn notify(&mut self, slot: u32, state: MessageState, error: u16, now: Now, out: &mut Outbox) {
         let entry = &self.book.slots[slot];
-        if entry.flags & INTERMEDIATE == 0 || entry.stage != Stage::Sent {
+        if entry.flags & INTERMEDIATE == 0 || entry.stage != Stage::Sent || self.is_later_part(slot) {
             return;
         }
         let account = entry.account.0;

@@ -225,7 +225,7 @@ impl Bridge {
         let slot = slots.into_iter().find(|slot| !ended(slot)).unwrap_or(first);
         let entry = &self.book.slots[slot];
         Ok(match entry.stage {
-            Stage::Waiting | Stage::Scheduled | Stage::Handed | Stage::Sent => {
+            Stage::Waiting | Stage::Scheduled | Stage::Handed | Stage::Sent | Stage::Joined => {
                 Answer::State { state: MessageState::Enroute, done: None, error: 0 }
             }
             Stage::Owed | Stage::Resting | Stage::Delivering | Stage::Settled => {

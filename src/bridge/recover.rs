@@ -4,6 +4,7 @@
 use super::Bridge;
 use super::book::{NO_INDEX, Slot, Stage};
 use super::receipt::{ParkedReceipt, canonical, read_tail, tail};
+use super::submit::{CUT, SHARED_ID};
 use super::{limits, seconds};
 use crate::clock::{Mono, Now};
 use crate::message::{AccountId, CarrierId, MessageId, MessageState};
@@ -20,7 +21,7 @@ const EXPECTED: Position = Position { block: u64::MAX, offset: 0 };
 pub struct Found {
     /// Messages that wait for a carrier or for their time.
     pub waiting: u64,
-    /// Messages a carrier has, whose receipt is awaited.
+    /// Messages a carrier has, whose receipt is awaited; or that of other parts of the same text.
     pub sent: u64,
     /// Messages that ended as unknown now: they were under way to a carrier that must not get them twice.
     pub unknown: u64,
@@ -84,9 +85,14 @@ impl Bridge {
                 entry.state = MessageState::from_octet(state).unwrap_or(MessageState::Unknown);
                 (entry.error, entry.done) = (error, seconds(at));
                 if entry.stage != Stage::Settled {
+                    let is_part = !owed && self.wholes.of(id).is_some();
                     entry.attempts = 0;
-                    entry.stage = if owed { Stage::Owed } else { Stage::Settled };
-                    if !owed {
+                    entry.stage = match (owed, is_part) {
+                        (true, _) => Stage::Owed,
+                        (false, true) => Stage::Joined,
+                        (false, false) => Stage::Settled,
+                    };
+                    if entry.stage == Stage::Settled {
                         self.pages.settle(entry.position);
                     }
                 }
@@ -120,7 +126,7 @@ impl Bridge {
             let entry = &mut self.book.slots[slot];
             entry.carrier = carrier;
             self.concatenations.went(entry.key, carrier, None);
-            if entry.stage != Stage::Owed && entry.stage != Stage::Settled {
+            if entry.stage < Stage::Joined {
                 entry.stage = Stage::Sent;
             }
             let mut buffer = [0; 65];
@@ -153,7 +159,14 @@ impl Bridge {
         let entry = &mut self.book.slots[slot];
         let old = std::mem::replace(&mut entry.position, position);
         (entry.expires, entry.accepted) = (accept.expires, seconds(accept.accepted));
-        (entry.account, entry.flags, entry.recipient) = (accept.account, accept.flags, recipient);
+        (entry.account, entry.flags, entry.recipient) = (accept.account, accept.flags as u8, recipient);
+        if accept.flags & CUT != 0 {
+            self.wholes.replayed(accept.id, part);
+            // Its end was found first; whether that of the whole has come is decided when all is read.
+            entry.stage = if entry.stage == Stage::Settled { Stage::Joined } else { entry.stage };
+        } else if entry.flags & SHARED_ID != 0 {
+            self.wholes.replayed(accept.id, None);
+        }
         if old == EXPECTED {
             entry.lane = lane;
             if let Some(part) = part {
@@ -254,9 +267,11 @@ impl Bridge {
                     self.accounts[entry.account.0 as usize].tally.receipts_owed += 1;
                     self.owe(slot, now);
                 }
+                Stage::Joined => found.sent += 1,
                 Stage::Settled => found.settled += 1,
             }
         }
+        self.rejoin(now);
         self.parked.rearm(now);
         self.inbound.parts.rearm(now);
         self.concatenations.rearm(now);

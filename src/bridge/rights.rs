@@ -155,7 +155,9 @@ impl Bridge {
             return None;
         }
         let (state, done) = match entry.stage {
-            Stage::Waiting | Stage::Scheduled | Stage::Handed | Stage::Sent => (MessageState::Enroute, None),
+            Stage::Waiting | Stage::Scheduled | Stage::Handed | Stage::Sent | Stage::Joined => {
+                (MessageState::Enroute, None)
+            }
             Stage::Owed | Stage::Resting | Stage::Delivering if entry.is_mobile() => (MessageState::Enroute, None),
             Stage::Owed | Stage::Resting | Stage::Delivering | Stage::Settled => {
                 (entry.state, Some(Unix(u64::from(entry.done) * 1000)))
@@ -219,14 +221,14 @@ impl Bridge {
                 tally.receipts_dropped += 1;
                 cleared.ended += 1;
             }
-            Stage::Settled => cleared.ended += 1,
+            Stage::Joined | Stage::Settled => cleared.ended += 1,
         }
         if matches!(stage, Stage::Handed | Stage::Delivering) {
             self.wheel.remove(&mut self.book.slots, slot);
             self.book.slots[slot].position = ERASED;
         } else {
             self.detach(slot);
-            self.forget_erased(slot);
+            self.end_erased(slot, now);
         }
     }
 
@@ -241,6 +243,16 @@ impl Bridge {
         self.book.remove(slot);
     }
 
+    /// The same of one that may be a part of a message that was cut.
+    pub(super) fn end_erased(&mut self, slot: u32, now: Now) {
+        let whole = self.whole_of(slot);
+        self.forget_erased(slot);
+        if let Some(whole) = whole {
+            // The other parts wait for it no more.
+            self.join(whole, now);
+        }
+    }
+
     /// A carrier took a message over that was erased meanwhile: its receipt must find nothing.
     pub(super) fn bury_answered(&mut self, slot: u32, carrier: CarrierId, id: &[u8], now: Now) {
         let until = self.book.slots[slot].expires.saturating_add(limits::RECEIPT_GRACE_S);
@@ -248,7 +260,7 @@ impl Bridge {
             let key = self.book.key(carrier, super::receipt::canonical(id, &mut [0; 65]));
             self.rights.bury(key, until, now.unix.seconds());
         }
-        self.forget_erased(slot);
+        self.end_erased(slot, now);
     }
 
     /// Whether one of the message's numbers is held. Its record is at hand.

@@ -133,8 +133,14 @@ impl Bridge {
                     }
                 }
                 Write::Inbound(inbound) => self.seal_inbound(inbound, Position { block: block.number, offset }),
-                Write::Sent { id, .. } | Write::Final { id, .. } | Write::Settled { id, .. } => {
+                Write::Sent { id, .. } | Write::Settled { id, .. } => {
                     if self.book.find(id).is_some() {
+                        self.pages.write(&write);
+                    }
+                }
+                Write::Final { id, state, error, owed, .. } => {
+                    // A part's own end must not come behind that of its whole.
+                    if self.book.find(id).is_some_and(|slot| self.is_end(slot, state, error, owed)) {
                         self.pages.write(&write);
                     }
                 }
@@ -150,6 +156,13 @@ impl Bridge {
                 Write::Blank { .. } | Write::Mark { .. } => {}
             }
         }
+    }
+
+    /// Whether a message ended so, as far as is known now.
+    fn is_end(&self, slot: u32, state: u8, error: u16, owed: bool) -> bool {
+        let entry = &self.book.slots[slot];
+        let is_owed = entry.stage > Stage::Joined;
+        (entry.state as u8, entry.error) == (state, error) && (entry.stage == Stage::Settled || owed == is_owed)
     }
 
     /// A message from a handset: what may be kept of it goes into the archive, or it is written again while it lives.

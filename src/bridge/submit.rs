@@ -26,6 +26,23 @@ pub(super) const SHARED_ID: u8 = 1 << 5;
 /// The two bits from here on are the priority.
 pub(super) const PRIORITY_SHIFT: u8 = 6;
 
+/// Bit of an accept record's flags that no slot needs: a part of a message that was cut here, see `Wholes`.
+pub(super) const CUT: u16 = 1 << 8;
+
+/// A message that may be accepted, before its rates are asked.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Admission {
+    pub(super) account: u16,
+    pub(super) country: Country,
+    pub(super) number: Number,
+    pub(super) lane: u16,
+    pub(super) due: u32,
+    pub(super) expires: u32,
+    pub(super) flags: u8,
+    /// Bits beside the flags: [`CUT`].
+    pub(super) marks: u16,
+}
+
 /// Bit of `registered_delivery` that asks for intermediate notifications. SMPP 3.4 §5.2.17.
 const ASKS_INTERMEDIATE: u8 = 1 << 4;
 
@@ -160,77 +177,74 @@ impl Bridge {
         sm.check_submit().map_err(|malformed| Refusal::Malformed(malformed.status))?;
         number::source_is_valid(&sm.source).map_err(Refusal::Address)?;
         let home = self.accounts[account as usize].home;
-        let destination = number::dialled_from(home, &sm.destination).map_err(Refusal::Address)?;
+        let number = number::dialled_from(home, &sm.destination).map_err(Refusal::Address)?;
         if !self.rights.holds.is_empty() && self.rights.holds.cover(AccountId(account), &sm.source, &sm.destination) {
             return Err(Refusal::Restricted);
         }
         let country =
-            self.policy.prefixes.find(destination.digits()).ok_or(Refusal::Address(CommandStatus::ESME_RINVDSTADR))?;
+            self.policy.prefixes.find(number.digits()).ok_or(Refusal::Address(CommandStatus::ESME_RINVDSTADR))?;
         let state = &self.accounts[account as usize];
         if !state.allows(country) {
             return Err(Refusal::CountryForbidden);
         }
-        self.screen(account, country, &destination, sm)?;
-        let part = sm.part();
-        let key = part.map_or(0, |part| self.concatenations.key(account, sm, part));
-        let way = self.way(account, &sm.source, &destination, country);
+        self.screen(account, country, &number, sm)?;
+        let key = sm.part().map_or(0, |part| self.concatenations.key(account, sm, part));
+        let way = self.way(account, &sm.source, &number, country);
         let lane = self.lanes.open(way, key, &self.policy, &self.carriers, false);
         let lane = lane.ok_or_else(|| self.without_way(way))?;
         let (due, expires) = self.times(sm, now)?;
         if self.waiting >= self.backlog_max {
             return Err(Refusal::BacklogFull);
         }
+        let legacy = matches!(self.links[link].side, Side::Account { tlvs: false, .. });
+        let flags = flags(sm) | more | if legacy { LEGACY_ID } else { 0 };
+        let admission = Admission { account, country, number, lane, due, expires, flags, marks: 0 };
+        match self.cut(sm, lane)? {
+            None => self.accept_whole(&admission, sm, body, now),
+            Some(segments) => self.accept_cut(&admission, sm, &segments, now),
+        }
+    }
+
+    /// Accepts a message as it is, where its rates allow.
+    pub(super) fn accept_whole(
+        &mut self,
+        admission: &Admission,
+        sm: &Sm<'_>,
+        body: &[u8],
+        now: Now,
+    ) -> Result<u32, Refusal> {
+        let part = sm.part();
+        let key = part.map_or(0, |part| self.concatenations.key(admission.account, sm, part));
         // All parts are charged with the first that comes, so that no later one is refused.
         let count = match part {
             None => 1,
             Some(part) if self.concatenations.is_charged(key, part, now.mono) => 0,
             Some(part) => u32::from(part.total),
         };
-        self.charge(account, lane, count, now)?;
-        if count > 0 {
-            self.watch(account, &destination, now)?;
-        }
-        let legacy = matches!(self.links[link].side, Side::Account { tlvs: false, .. });
-        let flags = flags(sm) | more | if legacy { LEGACY_ID } else { 0 };
-        let accept = Accept {
-            id: self.allot_id(),
-            account: AccountId(account),
-            country: country.octets(),
-            class: Class::Message as u8,
-            flags,
-            accepted: now.unix,
-            due,
-            expires,
-            body,
-        };
-        let slot = self.admit(accept, lane, tail(sm.destination.octets()), key, now);
-        if let Some(part) = part {
-            self.concatenations.came(key, part, now.mono);
-        }
-        self.accounts[account as usize].tally.accepted += 1;
-        self.lanes.accepted(lane);
-        Ok(slot)
+        self.charge(admission, count, now)?;
+        Ok(self.admit(admission, sm, body, now))
     }
 
-    /// Takes so many messages from the rates that refuse: the account's, and the country's where it does.
-    fn charge(&mut self, account: u16, lane: u16, count: u32, now: Now) -> Result<(), Refusal> {
+    /// Takes so many messages from the rates that refuse, the account's, and the country's where it does; and counts one
+    /// where the account is guarded.
+    pub(super) fn charge(&mut self, admission: &Admission, count: u32, now: Now) -> Result<(), Refusal> {
         if count == 0 {
             return Ok(());
         }
-        let state = &mut self.accounts[account as usize];
+        let state = &mut self.accounts[admission.account as usize];
         if let Some(rate) = state.rate
             && let Verdict::Wait(_) = state.cell.take(rate, count, now.mono)
         {
             return Err(Refusal::AccountRate);
         }
-        let destination = self.lanes.destination_mut(lane);
+        let destination = self.lanes.destination_mut(admission.lane);
         if destination.over_rate == OverRate::Throttle
             && let Some(rate) = destination.rate
             && let Verdict::Wait(_) = destination.accepted.take(rate, count, now.mono)
         {
             return Err(Refusal::CountryRate);
         }
-        Ok(())
+        self.watch(admission.account, &admission.number, now)
     }
 
     /// Whether the account may send such a message.
@@ -269,28 +283,47 @@ impl Bridge {
         if self.lanes.permits(way.permit, route) { Refusal::BacklogFull } else { Refusal::Transfer }
     }
 
-    /// Writes the message and puts it where it waits.
-    fn admit(&mut self, accept: Accept<'_>, lane: u16, recipient: u16, key: u64, now: Now) -> u32 {
+    /// Writes the message, whose `submit_sm` body is `body`, and puts it where it waits.
+    pub(super) fn admit(&mut self, admission: &Admission, sm: &Sm<'_>, body: &[u8], now: Now) -> u32 {
+        let Admission { account, country, lane, due, expires, flags, marks, .. } = *admission;
+        let accept = Accept {
+            id: self.allot_id(),
+            account: AccountId(account),
+            country: country.octets(),
+            class: Class::Message as u8,
+            flags: u16::from(flags) | marks,
+            accepted: now.unix,
+            due,
+            expires,
+            body,
+        };
         let position = self.pages.accept(accept);
-        let scheduled = accept.due > seconds(now.unix);
+        let part = sm.part();
+        let key = part.map_or(0, |part| self.concatenations.key(account, sm, part));
+        let scheduled = due > seconds(now.unix);
         let slot = self.book.insert(Slot {
             id: accept.id,
             key,
             position,
-            expires: accept.expires,
-            accepted: seconds(accept.accepted),
-            done: accept.due,
+            expires,
+            accepted: seconds(now.unix),
+            done: due,
             account: accept.account,
             lane,
-            flags: accept.flags,
-            recipient,
+            flags,
+            recipient: tail(sm.destination.octets()),
             stage: if scheduled { Stage::Scheduled } else { Stage::Waiting },
             state: MessageState::Enroute,
             ..Slot::default()
         });
+        if let Some(part) = part {
+            self.concatenations.came(key, part, now.mono);
+        }
+        self.accounts[account as usize].tally.accepted += 1;
+        self.lanes.accepted(lane);
         self.waiting += 1;
         if scheduled {
-            self.remind(slot, accept.due, now);
+            self.remind(slot, due, now);
         } else {
             self.enqueue(slot, now);
         }

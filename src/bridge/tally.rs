@@ -26,6 +26,8 @@ pub struct AccountTally {
     pub queried: u64,
     /// Messages cancelled by the client.
     pub cancelled: u64,
+    /// Messages cut into parts for a carrier that takes no `message_payload`.
+    pub cut: u64,
     /// Messages replaced by the client.
     pub replaced: u64,
     /// Intermediate notifications and alerts passed on.

@@ -268,6 +268,9 @@ fn habits(habits: &Habits, home: Option<Home>, to: &Address) -> Vec<String> {
             lines.push(format!("gets a {kind} as source of type {}/{}", own.ton, own.npi));
         }
     }
+    if !habits.payload {
+        lines.push("takes no message_payload, so longer texts are cut".to_owned());
+    }
     match habits.receipt_ids {
         ReceiptIds::Learn => {}
         ReceiptIds::Decimal => lines.push("writes ids decimal in receipts, hexadecimal in answers".to_owned()),

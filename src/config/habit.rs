@@ -17,6 +17,7 @@ pub(super) struct RawHabits {
     senders: Vec<(At<String>, At<String>)>,
     source_types: Vec<(At<String>, At<String>)>,
     destination_type: Option<At<String>>,
+    payload: Option<At<bool>>,
     receipt_ids: Option<At<String>>,
     errors: Vec<(At<String>, At<String>)>,
 }
@@ -30,6 +31,7 @@ impl RawHabits {
             source_types: table
                 .pairs("source_types", "a table such as { number = \"1/1\", short = \"3/0\", name = \"5/0\" }"),
             destination_type: table.text("destination_type"),
+            payload: table.flag("payload"),
             receipt_ids: table.text("receipt_ids"),
             errors: table.pairs("errors", "a table such as { \"0x045\" = \"retry\" }"),
         }
@@ -52,6 +54,7 @@ pub(super) fn habits(desk: &Desk<'_>, place: &Place, raw: &RawHabits) -> Habits 
         senders: senders(desk, &place.key("senders"), &raw.senders),
         source_types: source_types(desk, place, &raw.source_types),
         destination_type: raw.destination_type.as_ref().and_then(|text| kind(text, "destination_type")),
+        payload: raw.payload.is_none_or(|flag| flag.value),
         receipt_ids: word(desk, place, "receipt_ids", raw.receipt_ids.as_ref(), &bases),
         statuses: statuses(desk, &place.key("errors"), &raw.errors),
     }

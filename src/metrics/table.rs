@@ -106,6 +106,14 @@ pub const TABLE: &[Metric] = &[
         read: |view, samples| reasons(samples, view.snapshot.accounts.iter().map(|row| (&row.system_id, &row.managed))),
     },
     Metric {
+        name: "smppgate_cut_total",
+        kind: Kind::Counter,
+        labels: &["account"],
+        unit: "messages",
+        help: "Messages cut into parts, since a carrier of their route takes no message_payload.",
+        read: |view, samples| view.snapshot.accounts.iter().for_each(|row| samples.count(&[&row.system_id], row.cut)),
+    },
+    Metric {
         name: "smppgate_notices_total",
         kind: Kind::Counter,
         labels: &["account", "result"],

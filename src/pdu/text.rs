@@ -1,7 +1,7 @@
 //! Alphabets of texts and how many short messages a text takes. SMPP 3.4 §5.2.19, 3GPP 23.038 §4, 3GPP 23.040
 //! §9.2.3.24.
 //!
-//! Splits nothing and transcodes nothing but the GSM alphabet: carriers get the octets the client sent.
+//! Transcodes nothing but the GSM alphabet: carriers get the octets the client sent. Where a text is cut is in `segment`.
 
 use super::gsm::Septets;
 
@@ -80,14 +80,19 @@ pub fn segments(text: &str, reference: Reference) -> usize {
 /// Short messages that the octets of a text without user data header take; at least 1.
 #[must_use]
 pub fn wire_segments(data_coding: u8, text: &[u8], reference: Reference) -> usize {
-    const ESCAPE: u8 = 0x1B;
     let alphabet = Alphabet::of_coding(data_coding);
     let per_unit = if alphabet == Alphabet::Ucs2 { 2 } else { 1 };
     if text.len() <= alphabet.single_limit() * per_unit {
         return 1;
     }
+    fill(alphabet, units(alphabet, text).map(|(_, units)| units), reference)
+}
+
+/// What stays together of a text on the wire, in order: octets and units of each. Half a character is one, too.
+pub(super) fn units(alphabet: Alphabet, text: &[u8]) -> impl Iterator<Item = (usize, usize)> {
+    const ESCAPE: u8 = 0x1B;
     let mut rest = text;
-    let units = std::iter::from_fn(|| {
+    std::iter::from_fn(move || {
         let (length, units) = match (alphabet, rest) {
             (_, []) => return None,
             (Alphabet::Gsm7, [ESCAPE, _, ..]) => (2, 2),
@@ -96,9 +101,8 @@ pub fn wire_segments(data_coding: u8, text: &[u8], reference: Reference) -> usiz
             _ => (1, 1),
         };
         rest = rest.get(length..).unwrap_or(&[]);
-        Some(units)
-    });
-    fill(alphabet, units, reference)
+        Some((length, units))
+    })
 }
 
 /// Fills parts one after the other; what takes two units is never cut in half.

@@ -32,6 +32,12 @@ impl<'a> Udh<'a> {
         Some((Self { elements }, text))
     }
 
+    /// The elements as they are on the wire, without the length before them.
+    #[must_use]
+    pub fn as_octets(self) -> &'a [u8] {
+        self.elements
+    }
+
     /// Identifier and data of each element, in order.
     pub fn elements(self) -> impl Iterator<Item = (u8, &'a [u8])> {
         let mut rest = self.elements;

@@ -13,7 +13,7 @@ const ISDN: u8 = 1;
 const SHORT_CODE_MAX: usize = 6;
 
 /// One carrier's habits.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Habits {
     /// How it wants international numbers.
     pub numbers: NumberForm,
@@ -23,6 +23,8 @@ pub struct Habits {
     pub source_types: Types,
     /// Type of number and numbering plan of destinations.
     pub destination_type: Option<Type>,
+    /// Whether it takes texts in `message_payload`.
+    pub payload: bool,
     /// How its receipts write the ids of its answers.
     pub receipt_ids: ReceiptIds,
     /// What it means by its statuses.
@@ -82,6 +84,20 @@ pub struct Types {
     pub short: Option<Type>,
     /// Of names.
     pub name: Option<Type>,
+}
+
+impl Default for Habits {
+    fn default() -> Self {
+        Self {
+            numbers: NumberForm::default(),
+            senders: Senders::default(),
+            source_types: Types::default(),
+            destination_type: None,
+            payload: true,
+            receipt_ids: ReceiptIds::default(),
+            statuses: Statuses::default(),
+        }
+    }
 }
 
 impl Habits {

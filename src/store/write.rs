@@ -107,7 +107,7 @@ pub struct Accept<'a> {
     /// Retention class.
     pub class: u8,
     /// Bits of the bridge, kept as they are.
-    pub flags: u8,
+    pub flags: u16,
     /// When it was accepted.
     pub accepted: Unix,
     /// Unix seconds before which it is not forwarded; 0 means at once.
@@ -280,25 +280,26 @@ impl<'a> Write<'a> {
 impl<'a> Accept<'a> {
     #[inline]
     fn encode(&self, out: &mut Vec<u8>) {
-        let mut head = [0; 35];
+        let mut head = [0; 36];
         head[0] = ACCEPT;
         head[1] = self.class;
-        head[2] = self.flags;
-        head[3..5].copy_from_slice(&self.country);
-        head[5..7].copy_from_slice(&self.account.0.to_le_bytes());
-        head[7..15].copy_from_slice(&self.id.0.to_le_bytes());
-        head[15..23].copy_from_slice(&self.accepted.0.to_le_bytes());
-        head[23..27].copy_from_slice(&self.due.to_le_bytes());
-        head[27..31].copy_from_slice(&self.expires.to_le_bytes());
+        head[2..4].copy_from_slice(&self.flags.to_le_bytes());
+        head[4..6].copy_from_slice(&self.country);
+        head[6..8].copy_from_slice(&self.account.0.to_le_bytes());
+        head[8..16].copy_from_slice(&self.id.0.to_le_bytes());
+        head[16..24].copy_from_slice(&self.accepted.0.to_le_bytes());
+        head[24..28].copy_from_slice(&self.due.to_le_bytes());
+        head[28..32].copy_from_slice(&self.expires.to_le_bytes());
         // The limit of a PDU keeps a body far below 4 GB; clamping keeps length and octets in step whatever comes.
         let length = u32::try_from(self.body.len()).unwrap_or(u32::MAX);
-        head[31..35].copy_from_slice(&length.to_le_bytes());
+        head[32..36].copy_from_slice(&length.to_le_bytes());
         out.extend_from_slice(&head);
         out.extend_from_slice(&self.body[..length as usize]);
     }
 
     fn decode(reader: &mut Reader<'a>) -> Result<Self, Damage> {
-        let [class, flags, first, second] = reader.chunk()?;
+        let (class, flags) = (reader.octet()?, reader.u16()?);
+        let [first, second] = reader.chunk()?;
         let account = AccountId(reader.u16()?);
         let id = MessageId(reader.u64()?);
         let accepted = Unix(reader.u64()?);

@@ -15,3 +15,4 @@ mod rig;
 mod rights;
 mod routes;
 mod screens;
+mod whole;

@@ -125,8 +125,12 @@ impl Gateway {
         let account = AccountId(account);
         let (command, sequence) = (mode.command(), 1);
         self.give(Input::Bind { link, account, mode, command, sequence, interface_version });
-        let left = self.take(link);
-        assert_eq!((left.len(), left[0].status), (1, 0), "the bind is accepted");
+        let mut left = self.take(link);
+        assert_eq!((left[0].command, left[0].status), (command.response(), 0), "the bind is accepted");
+        left.remove(0);
+        if !left.is_empty() {
+            self.left.insert(link, left);
+        }
         link
     }
 

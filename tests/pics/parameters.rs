@@ -23,8 +23,10 @@ const fn unread(key: Tag) -> Row<Tag> {
 const fn part(key: Tag) -> Row<Tag> {
     Row {
         key,
-        client: yes("passed on; of a whole set of three, a contradiction or a user data header beside it is \
-             ESME_RINVOPTPARAMVAL, an incomplete set is not looked at"),
+        client: yes(
+            "passed on; parts of one text are charged together and keep together; of a whole set of three, a contradiction or a user data header beside it is \
+             ESME_RINVOPTPARAMVAL, an incomplete set is not looked at",
+        ),
         carrier: yes("passed on; parts of one text go to the account of its first part, over one bind"),
         tests: PARTS,
     }
@@ -128,7 +130,10 @@ pub(crate) const ROWS: &[Row<Tag>] = &[
     },
     Row {
         key: Tag::MESSAGE_PAYLOAD,
-        client: yes("the text, up to 64 kB in one PDU, passed on whole; beside a short_message it is ESME_RINVMSGLEN"),
+        client: yes(
+            "the text, up to 64 kB in one PDU; passed on whole, or cut into parts where a carrier of the route does not \
+                     take it; beside a short_message it is ESME_RINVMSGLEN",
+        ),
         carrier: yes(
             "the text; below interface version 0x34 one of up to 254 octets becomes the short_message, and other \
              parameters are left out",
@@ -136,6 +141,7 @@ pub(crate) const ROWS: &[Row<Tag>] = &[
         tests: &[
             "src/pdu/submit::contradictions_in_the_optional_parameters_are_refused",
             "bridge/data::a_data_sm_goes_to_the_carrier_as_the_message_it_is",
+            "bridge/whole::a_text_is_cut_by_its_coding_and_has_one_id_and_one_receipt",
             "inbound::a_data_sm_arrives_as_a_deliver_sm_and_a_client_of_3_3_gets_no_tlvs",
         ],
     },

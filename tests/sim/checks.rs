@@ -1,11 +1,11 @@
 //! What is checked: at every step, while nothing is under way, and at the end.
 
-use smppgate::message::MessageId;
+use smppgate::message::{MessageId, MessageState, owes_receipt};
 use smppgate::policy::Class;
 use smppgate::store::Store;
 
 use crate::ledger::{Message, plain};
-use crate::plan::PARTS_MAX;
+use crate::plan::{ClientPlan, PARTS_MAX};
 use crate::process::Process;
 use crate::queue::{HOUR, MIN, S};
 use crate::world::World;
@@ -110,7 +110,13 @@ impl World {
                 "{tag}: its receipt is lost: {message:?}"
             );
             assert!(owed || message.delivered == 0, "{tag}: a receipt that nobody asked for: {message:?}");
-            if (state, error) == (UNKNOWN, UNANSWERED) {
+            if message.cut > 0 {
+                let whole =
+                    self.ledger.whole_end(*tag).unwrap_or_else(|| panic!("{tag}: a part never ended: {message:?}"));
+                let due = MessageState::from_octet(state).is_some_and(|state| owes_receipt(message.registered, state));
+                assert_eq!((state, error, owed), (whole.0, whole.1, due), "{tag}: {message:?}");
+            }
+            if message.own.unwrap_or((state, error)) == (UNKNOWN, UNANSWERED) {
                 self.check_unknown(*tag, message);
             }
             let record = self.store.archived(MessageId(id)).expect("a whole store");
@@ -173,7 +179,7 @@ impl World {
             let times: Vec<u64> = times.map(|departure| departure.0).collect();
             if let Some(rate) = route.rate {
                 // Parts of one message are paid together, however many the burst is; and they may wait for a window then.
-                let in_parts = self.plan.clients.iter().any(|client| client.parts > 0);
+                let in_parts = self.plan.clients.iter().any(ClientPlan::has_parts);
                 let paid = if in_parts { 2 * (PARTS_MAX - 1) } else { 0 };
                 self.check_rate(&times, rate, lag, paid, "a country");
             }

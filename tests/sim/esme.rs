@@ -276,8 +276,11 @@ impl Esme {
         let registered = self.rng.pick(&self.plan.registered);
         let garbage = part.is_none() && self.rng.chance(self.plan.garbage);
         let mut text = if garbage { String::new() } else { format!("#{tag}#") };
+        let head = text.clone();
         while (text.len() as u64) < self.plan.text_octets {
-            text.push('x');
+            // Where it may be cut, a part begins.
+            let begins = !head.is_empty() && text.len().is_multiple_of(153);
+            text.push_str(if begins { &head } else { "x" });
         }
         let mut payload = Vec::new();
         if text.len() > 254 {

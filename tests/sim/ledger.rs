@@ -15,6 +15,13 @@ pub(crate) struct Message {
     /// The tag whose number it goes to: its own, or that of the first part.
     pub(crate) to: u32,
     pub(crate) is_part: bool,
+    /// Durable: into how many parts it was cut; 0 for what is not cut. Later parts are messages of their own here, see
+    /// [`tag_of_sm`].
+    pub(crate) cut: u8,
+    /// A part that a shorter text had no use for.
+    pub(crate) dropped: bool,
+    /// Durable: state and error of this part alone.
+    pub(crate) own: Option<(u8, u16)>,
     pub(crate) country: usize,
     pub(crate) client: usize,
     /// Its identity, once durable.
@@ -115,6 +122,25 @@ pub(crate) fn revision_of(text: &[u8]) -> u32 {
     std::str::from_utf8(digits).ok().and_then(|digits| digits.parse().ok()).unwrap_or(0)
 }
 
+/// Where the tag of a later part of a cut message says which one it is.
+const PART_SHIFT: u32 = 23;
+
+/// The tag of a message, or of a part of one that was cut: every part of a text begins with the tag.
+pub(crate) fn tag_of_sm(sm: &Sm<'_>) -> Option<u32> {
+    let later = if sm.has_udh() { u32::from(sm.part()?.number) - 1 } else { 0 };
+    tag_of(sm.words()).map(|tag| tag | later << PART_SHIFT)
+}
+
+/// The tag of the first part.
+fn first_of(tag: u32) -> u32 {
+    tag & ((1 << PART_SHIFT) - 1)
+}
+
+/// Which of several ends is that of all.
+fn badness(state: u8) -> usize {
+    [2, 6, 7, 4, 3, 5, 8].iter().position(|other| *other == state).expect("a final state")
+}
+
 /// The number in a message's text.
 pub(crate) fn tag_of(text: &[u8]) -> Option<u32> {
     number_between(text, b'#')
@@ -154,14 +180,15 @@ impl Ledger {
         match *write {
             Write::Accept(accept) => {
                 let sm = Sm::decode(accept.body).expect("an accepted body");
-                let tag = tag_of(sm.text()).expect("only tagged messages are accepted");
+                let tag = tag_of_sm(&sm).expect("only tagged messages are accepted");
+                self.cut(tag, &sm);
                 let known = self.by_id.insert(accept.id.0, tag);
                 assert!(known.is_none_or(|known| known == tag), "id {} was given twice", accept.id);
                 let message = self.of(tag);
                 assert!(message.id.is_none_or(|id| id == accept.id.0), "message {tag} was accepted twice");
                 message.id = Some(accept.id.0);
                 // Read again after a restart, the old ones come first.
-                let revision = revision_of(sm.text());
+                let revision = revision_of(sm.words());
                 (message.revision, message.registered) = (revision, sm.registered_delivery);
             }
             Write::Sent { id, carrier, carrier_message_id, .. } => {
@@ -176,6 +203,9 @@ impl Ledger {
             Write::Final { id, state, owed, .. } if self.mobile_by_id.contains_key(&id.0) => {
                 assert!(!owed, "nobody is owed a receipt for a message from a handset");
                 self.mobile_ended(id.0, state);
+            }
+            Write::Final { id, state, error, owed, .. } if self.is_cut(self.by_id[&id.0]) => {
+                self.part_ended(self.by_id[&id.0], (state, error), owed);
             }
             Write::Final { id, state, error, owed, .. } => {
                 let lossy = self.lossy;
@@ -206,6 +236,53 @@ impl Ledger {
             }
             Write::Retry { .. } | Write::Handed { .. } | Write::Blank { .. } | Write::Mark { .. } => {}
         }
+    }
+
+    /// A message was written down, or a part of one.
+    fn cut(&mut self, tag: u32, sm: &Sm<'_>) {
+        let total = if sm.has_udh() { sm.part().map_or(0, |part| part.total) } else { 0 };
+        let first = self.of(first_of(tag));
+        let Message { to, country, client, cut: before, .. } = *first;
+        if first_of(tag) != tag {
+            self.messages.entry(tag).or_insert_with(|| Message { to, country, client, ..Message::default() });
+            return;
+        }
+        first.cut = total;
+        for later in u32::from(total.max(1))..u32::from(before) {
+            self.of(tag | later << PART_SHIFT).dropped = true;
+        }
+    }
+
+    fn is_cut(&self, tag: u32) -> bool {
+        first_of(tag) != tag || self.messages[&tag].cut > 0
+    }
+
+    /// A part ended; or, once all have, its whole.
+    fn part_ended(&mut self, tag: u32, (state, error): (u8, u16), owed: bool) {
+        let message = self.of(tag);
+        let (ended, sent) = (message.end.is_some(), !message.sent.is_empty());
+        if ended && !owed && message.own == Some((state, error)) {
+            // Read again after a restart: what the whole made of it comes later.
+            return;
+        }
+        message.own.get_or_insert((state, error));
+        let was_owed = message.end.replace((state, error, owed)).is_some_and(|(_, _, owed)| owed);
+        if !ended {
+            self.finals += 1;
+            self.awaiting -= u64::from(sent);
+        }
+        self.owed += u64::from(owed && !was_owed);
+        assert!(!was_owed || owed, "{tag}: its receipt is owed no more");
+        if owed {
+            assert_eq!(self.whole_end(tag), Some((state, error)), "{tag}: the end of the whole");
+        }
+    }
+
+    /// The end of a cut message, from those of its parts; `None` while one has none.
+    pub(crate) fn whole_end(&self, first: u32) -> Option<(u8, u16)> {
+        let parts = (0..u32::from(self.messages[&first].cut)).map(|later| first | later << PART_SHIFT);
+        let ends: Option<Vec<_>> = parts.map(|tag| self.messages.get(&tag)?.own).collect();
+        ends?.into_iter().rev().max_by_key(|(state, _)| badness(*state))
     }
 
     /// The octets of a parcel leave for a client.

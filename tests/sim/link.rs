@@ -9,7 +9,7 @@ use smppgate::message::{AccountId, CarrierId, LinkId};
 use smppgate::pdu::{Bind, CommandId, CommandStatus, Frame, Frames, HEADER_LENGTH, Receipt, Sm, encode_header_only};
 use smppgate::session::{BindMode, CloseReason, Control, Event, Parcel, Role, Session};
 
-use crate::ledger::{Ledger, mobile_tag, revision_of, tag_of};
+use crate::ledger::{Ledger, mobile_tag, revision_of, tag_of_sm};
 use crate::plan::{PASSWORD, Plan};
 
 /// Whose connection it is.
@@ -240,9 +240,9 @@ impl Link {
             let frame = Frame::cut(&parcel.wire[request.at as usize..], u32::MAX).ok().flatten().expect("a whole PDU");
             let sm = Sm::decode(frame.body).expect("what we encoded");
             let tag = if frame.header.id == CommandId::SUBMIT_SM {
-                let tag = tag_of(sm.text()).expect("we forward only what was tagged");
+                let tag = tag_of_sm(&sm).expect("we forward only what was tagged");
                 let durable = ledger.of(tag).revision;
-                assert_eq!(revision_of(sm.text()), durable, "{tag}: the text that leaves is the durable one");
+                assert_eq!(revision_of(sm.words()), durable, "{tag}: the text that leaves is the durable one");
                 Some(tag)
             } else if let Some(tag) = mobile_tag(sm.text()) {
                 Some(tag)

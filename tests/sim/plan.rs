@@ -92,6 +92,7 @@ pub(crate) struct CarrierPlan {
     pub(crate) mute: bool,
     pub(crate) refuse: u32,
     pub(crate) statuses: Vec<u32>,
+    pub(crate) payload: bool,
     /// Messages per second beyond which it says ESME_RTHROTTLED.
     pub(crate) capacity: Option<u64>,
     pub(crate) answer_after: (u64, u64),
@@ -225,7 +226,7 @@ impl ClientPlan {
             data: rng.pick(&[0, 0, 300]),
             parts: rng.pick(&[0, 0, 200, 600]),
             recall: rng.pick(&[0, 0, 200, 600]),
-            text_octets: rng.pick(&[5, 20, 140]),
+            text_octets: rng.pick(&[5, 20, 140, 400]),
             answer_after: rng.pick(&[(0, MS), (MS, 300 * MS)]),
             answer_never,
             answer_later,
@@ -250,6 +251,7 @@ impl CarrierPlan {
             mute: false,
             refuse: 0,
             statuses: vec![0x0B],
+            payload: true,
             capacity: None,
             answer_after: (MS, MS),
             answer_late: 0,
@@ -297,6 +299,7 @@ impl CarrierPlan {
             statuses: rng
                 .pick(&[&[0x14, 0x58][..], &[0x08, 0x14, 0x45, 0x0B, 0x0A, 0x4FF], &[0x45, 0x04, 0x08, 0xFF], &[0x0B]])
                 .to_vec(),
+            payload: rng.chance(600),
             answer_after: rng.pick(&[(0, MS), (MS, 50 * MS), (100 * MS, S)]),
             form,
             receipt_form: if rng.chance(500) { form } else { rng.pick(&Form::ALL) },
@@ -454,7 +457,7 @@ impl Plan {
     /// Whether one id of a carrier may stand for two messages. Parts have one recipient, so of two of them a short id that
     /// came early may be either.
     pub(crate) fn is_ambiguous(&self) -> bool {
-        let in_parts = self.clients.iter().any(|client| client.parts > 0);
+        let in_parts = self.clients.iter().any(ClientPlan::has_parts);
         self.carriers.iter().any(|carrier| carrier.is_ambiguous() || (in_parts && carrier.first_id < 1000))
     }
 
@@ -514,6 +517,11 @@ pub(crate) fn account_name(at: usize) -> String {
 }
 
 impl ClientPlan {
+    /// Whether a text of its may leave in parts.
+    pub(crate) fn has_parts(&self) -> bool {
+        self.parts > 0 || self.text_octets > 254
+    }
+
     fn account(&self, at: usize) -> Account {
         Account {
             system_id: account_name(at),
@@ -543,7 +551,7 @@ impl CarrierPlan {
             country: None,
             transfer_basis: None,
             effective_from: self.effective_from,
-            habits: Habits::default(),
+            habits: Habits { payload: self.payload, ..Habits::default() },
         }
     }
 }

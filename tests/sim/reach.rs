@@ -27,6 +27,7 @@ reach! {
     crashes,
     accepted,
     refused,
+    cut,
     delivered,
     receipts_retried,
     receipts_dropped,
@@ -61,6 +62,7 @@ impl Reach {
         for (_, account) in &tally.accounts {
             self.accepted += account.accepted;
             self.refused += account.refused.iter().sum::<u64>();
+            self.cut += account.cut;
             self.delivered += account.receipts_delivered;
             self.receipts_retried += account.receipts_retried;
             self.receipts_dropped += account.receipts_dropped;

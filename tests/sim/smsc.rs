@@ -11,7 +11,7 @@ use smppgate::policy::OnUnknown;
 use smppgate::session::BindMode;
 use tokio_util::codec::Decoder;
 
-use crate::ledger::{Ledger, MOBILE, Mobile, tag_of};
+use crate::ledger::{Ledger, MOBILE, Mobile, tag_of_sm};
 use crate::net::Ctx;
 use crate::plan::CarrierPlan;
 use crate::queue::{Event, MS, S};
@@ -203,7 +203,8 @@ impl Smsc {
     fn submitted(&mut self, ctx: &mut Ctx, ledger: &mut Ledger, conn: u64, frame: &Frame<'_>) {
         let sequence = frame.header.sequence;
         let sm = Sm::decode(frame.body).expect("we forward what can be read");
-        let tag = tag_of(sm.text()).expect("we forward only what was tagged");
+        let tag = tag_of_sm(&sm).expect("we forward only what was tagged");
+        assert!(self.plan.payload || sm.tlvs.find(Tag::MESSAGE_PAYLOAD).is_none(), "{tag}: it takes no payload");
         assert_eq!(sm.registered_delivery & 0b11, 1, "a receipt is always asked for");
         assert!(sm.schedule_delivery_time.is_empty(), "scheduling is done here");
         self.seen.push(ctx.now);
