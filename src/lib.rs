@@ -101,7 +101,7 @@
 //! * No input panics.
 //!
 //! `tests/architecture.rs` holds the layers and the bans; `tests/sim` the rest. What of the protocol is there, and which test
-//! shows it, is the table [`pics`], made by `tests/pics`.
+//! shows it, is the table [`pics`], made by `tests/pics`. What is asked about personal data is the table [`privacy`].
 //!
 //! # On disk
 //!
@@ -124,6 +124,8 @@ pub mod pdu;
 #[doc = include_str!("pics.md")]
 pub mod pics {}
 pub mod policy;
+#[doc = include_str!("privacy.md")]
+pub mod privacy {}
 pub mod sandbox;
 pub mod session;
 pub mod store;

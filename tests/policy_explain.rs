@@ -28,6 +28,7 @@ fn account(system_id: &str, credentials: Credentials, countries: Option<&[&str]>
         countries: countries.map(|codes| codes.iter().map(|code| country(code)).collect()),
         transfers: Transfers::default(),
         guard: None,
+        retention: Retention::default(),
         home: None,
     }
 }

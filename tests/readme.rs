@@ -34,3 +34,19 @@ fn the_sandbox_is_where_it_is_said_to_be() {
         assert!(README.contains(&address.to_string()), "README.md does not name {address}");
     }
 }
+
+/// The page about personal data names tests; each of them is there.
+#[test]
+fn the_tests_of_the_privacy_page_are_there() {
+    let page = include_str!("../src/privacy.md");
+    let root = std::path::Path::new(env!("CARGO_MANIFEST_DIR"));
+    let named: Vec<_> = page.split('`').skip(1).step_by(2).filter_map(|word| word.split_once("::")).collect();
+    assert!(named.len() > 20, "{named:?}");
+    for (file, function) in named {
+        let folder = if file.starts_with("src/") { root.to_owned() } else { root.join("tests") };
+        let texts = [format!("{file}.rs"), format!("{file}.py")].map(|name| std::fs::read_to_string(folder.join(name)));
+        let text: String = texts.into_iter().flatten().collect();
+        let is_there = [format!("fn {function}("), format!("def {function}(")].iter().any(|head| text.contains(head));
+        assert!(is_there, "{file}::{function}");
+    }
+}

@@ -11,7 +11,7 @@ use super::{Bridge, seconds};
 use crate::clock::{Now, Unix};
 use crate::message::{AccountId, LinkId, MessageState};
 use crate::pdu::{BindResp, CommandId, CommandStatus, ReceiptSm, Sm};
-use crate::policy::{Cell, Country, GuardRules, Home, Policy, Rate, retry};
+use crate::policy::{Cell, Country, GuardRules, Home, Policy, Rate, Retention, retry};
 use crate::session::{BindMode, Control, Request};
 use crate::store::{Enrolled, Write};
 
@@ -36,6 +36,7 @@ pub(super) struct AccountState {
     /// The country whose national numbers it may write.
     pub(super) home: Option<Home>,
     pub(super) guard: Option<GuardRules>,
+    pub(super) retention: Retention,
     configured: bool,
     pub(super) cell: Cell,
     binds: Vec<u16>,
@@ -68,7 +69,7 @@ pub(super) struct BindRequest {
 /// One state per number ever enrolled; those no longer configured cannot bind, their receipts wait.
 pub(super) fn states(policy: &Policy, permits: &[u16], enrolled: &Enrolled) -> Vec<AccountState> {
     let mut states: Vec<AccountState> =
-        enrolled.account_names.iter().map(|name| AccountState::new(name.clone())).collect();
+        enrolled.account_names.iter().map(|name| AccountState::new(name.clone(), &policy.retention)).collect();
     let accounts = (0_u16..).zip(&policy.accounts);
     for (((position, account), permit), id) in accounts.zip(permits).zip(&enrolled.accounts) {
         let state = &mut states[id.0 as usize];
@@ -81,12 +82,13 @@ pub(super) fn states(policy: &Policy, permits: &[u16], enrolled: &Enrolled) -> V
         state.position = Some(position);
         state.home = account.home;
         state.guard = account.guard;
+        state.retention = account.retention.clone();
     }
     states
 }
 
 impl AccountState {
-    pub(super) fn new(name: String) -> Self {
+    pub(super) fn new(name: String, retention: &Retention) -> Self {
         Self {
             name,
             max_binds: 0,
@@ -97,6 +99,7 @@ impl AccountState {
             position: None,
             home: None,
             guard: None,
+            retention: retention.clone(),
             configured: false,
             cell: Cell::default(),
             binds: Vec::new(),
@@ -179,7 +182,8 @@ impl Bridge {
         let entry = &mut self.book.slots[slot];
         entry.stage = Stage::Owed;
         entry.attempts = if entry.attempts & RECEIPT_ATTEMPTS == 0 { RECEIPT_ATTEMPTS } else { entry.attempts };
-        let kept_s = u32::try_from(self.policy.retention.receipt_queue.as_secs()).unwrap_or(u32::MAX);
+        let retention = &self.accounts[entry.account.0 as usize].retention;
+        let kept_s = u32::try_from(retention.receipt_queue.as_secs()).unwrap_or(u32::MAX);
         let until = if !entry.is_mobile() { entry.done.saturating_add(kept_s) } else { entry.expires };
         let account = entry.account.0;
         self.accounts[account as usize].owed.push_back(&mut self.book.slots, slot);

@@ -66,10 +66,13 @@ impl Bridge {
             return Err(InboundRefusal::StoreFailing);
         }
         let account = self.addressee(carrier, sm, now)?;
+        if self.rights.holds.is_closed(account) {
+            return Err(InboundRefusal::Nobody);
+        }
         if self.inbound.waiting >= self.backlog_max {
             return Err(InboundRefusal::BacklogFull);
         }
-        let expires = now.unix.after(self.policy.retention.receipt_queue).seconds();
+        let expires = now.unix.after(self.accounts[account.0 as usize].retention.receipt_queue).seconds();
         let inbound = Inbound {
             id: self.allot_id(),
             account,

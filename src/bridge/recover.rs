@@ -206,7 +206,8 @@ impl Bridge {
     fn provide_account(&mut self, account: AccountId) {
         while self.accounts.len() <= account.0 as usize {
             // A store from elsewhere: the account has no name here, and nobody can bind as it.
-            self.accounts.push(super::account::AccountState::new(String::new()));
+            let state = super::account::AccountState::new(String::new(), &self.policy.retention);
+            self.accounts.push(state);
         }
     }
 

@@ -192,7 +192,8 @@ impl Bridge {
         {
             // Kept in whole seconds, and the clock may have been set back.
             let done = Unix(u64::from(entry.done) * 1000).max(accepted);
-            let forget_at = self.policy.retention.forget_at(class, done);
+            let retention = &self.accounts[entry.account.0 as usize].retention;
+            let forget_at = retention.forget_message_at(class, accepted, done);
             let record = ArchiveRecord {
                 id: entry.id,
                 account: entry.account,

@@ -91,6 +91,10 @@ pub(super) enum AccountCommand {
     Disable(AccountArgs),
     /// Let it bind again
     Enable(AccountArgs),
+    /// Close it for good, on the client's instruction: its records are set aside, then sealed, then destroyed
+    Close(AccountArgs),
+    /// Open a closed account again; what is sealed needs a second operator to ask too
+    Reopen(AccountArgs),
 }
 
 #[derive(Args)]
@@ -143,6 +147,8 @@ pub(super) fn account(command: AccountCommand) -> Result<(), Failure> {
     match command {
         AccountCommand::Disable(args) => ask(&args.socket, Request::AccountDisable { account: args.account }),
         AccountCommand::Enable(args) => ask(&args.socket, Request::AccountEnable { account: args.account }),
+        AccountCommand::Close(args) => ask(&args.socket, Request::AccountClose { account: args.account }),
+        AccountCommand::Reopen(args) => ask(&args.socket, Request::AccountReopen { account: args.account }),
     }
 }
 

@@ -7,6 +7,7 @@ mod check;
 mod control;
 mod decode;
 mod explain;
+mod incident;
 mod logging;
 mod publish;
 mod report;

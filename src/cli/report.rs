@@ -8,6 +8,7 @@ use std::time::Duration;
 use clap::{Args, Subcommand, ValueEnum};
 use serde::Serialize;
 
+use super::incident::{IncidentArgs, incident};
 use super::{ConfigArgs, Failure, json};
 use crate::clock::Unix;
 use crate::config::Config;
@@ -24,6 +25,8 @@ pub(super) struct ReportArgs {
 enum Report {
     /// The record of processing activities (GDPR Art. 30(2)), with the list of sub-processors
     Processing(ProcessingArgs),
+    /// What the logs say of a stretch of time, for the notification of a breach (GDPR Art. 33(3))
+    Incident(IncidentArgs),
 }
 
 #[derive(Args)]
@@ -36,7 +39,7 @@ struct ProcessingArgs {
 }
 
 #[derive(Clone, Copy, ValueEnum)]
-enum Format {
+pub(super) enum Format {
     Markdown,
     Json,
 }
@@ -95,7 +98,10 @@ const CATEGORIES: [&str; 4] = [
 
 /// Prints the report.
 pub(super) fn report(args: &ReportArgs) -> Result<(), Failure> {
-    let Report::Processing(args) = &args.report;
+    let args = match &args.report {
+        Report::Processing(args) => args,
+        Report::Incident(args) => return incident(args),
+    };
     let record = Record::of(&args.config.load()?);
     match args.format {
         Format::Markdown => print!("{}", record.markdown()),
@@ -108,7 +114,14 @@ impl Record {
     fn of(config: &Config) -> Self {
         let policy = &config.policy;
         let controllers = policy.accounts.iter().map(|account| ControllerRow::of(config, account)).collect();
-        let retention = [(Class::Message, policy.retention.message), (Class::Body, policy.retention.body)];
+        let periods = &policy.retention;
+        let retention = [
+            (Class::Message.name(), periods.message),
+            (Class::Body.name(), periods.body),
+            ("any record, from its acceptance", periods.max_age),
+            ("records of a closed account, set aside", periods.set_aside),
+            ("after that, sealed", periods.sealed),
+        ];
         Self {
             processor: config.privacy.processor.clone(),
             contact: config.privacy.contact.clone(),
@@ -116,7 +129,7 @@ impl Record {
             controllers,
             categories_of_processing: CATEGORIES.to_vec(),
             sub_processors: policy.carriers.iter().map(SubProcessor::of).collect(),
-            retention: retention.map(|(class, period)| Kept { class: class.name(), period: kept(period) }).into(),
+            retention: retention.map(|(class, period)| Kept { class, period: kept(period) }).into(),
             security_measures: measures(config),
         }
     }

@@ -94,7 +94,8 @@ async fn run(config: Config, text: &str, greeting: Option<String>) -> Result<(),
     let (recorder, activity) = records(&config, clock).map_err(|error| Failure::failed(error.to_string()))?;
     status.record_with(recorder.clone());
     remember(&recorder, started(text)).await;
-    let shut = keeper.standing().disabled_accounts.iter().cloned().collect::<Vec<_>>();
+    let mut shut = keeper.standing().disabled_accounts.iter().cloned().collect::<Vec<_>>();
+    shut.extend(keeper.standing().persons.all_closed());
     let (board, server) = Board::new(Roster::new(activity.clone(), recorder.clone(), shut));
     let privacy = privacy(&config, &keeper, &server, clock)?;
     let persons = &keeper.standing().persons;
@@ -103,10 +104,15 @@ async fn run(config: Config, text: &str, greeting: Option<String>) -> Result<(),
         key: privacy.key.clone(),
         held: persons.all_held(),
         graves: persons.all_graves(),
+        closed: persons.all_closed(),
     };
     tokio::spawn({
         let privacy = Arc::clone(&privacy);
-        async move { privacy.resume().await }
+        let recorder = recorder.clone();
+        async move {
+            privacy.resume().await;
+            privacy.keep_closing(&recorder).await;
+        }
     });
     let control = control(&config, &status, &server, &stop, (&keeper, &recorder), &privacy)?;
     tokio::spawn(announce(server.phase.clone(), config.listen.clone(), greeting));

@@ -1,14 +1,15 @@
 //! Accounts: names, credentials, networks and limits.
 
 use std::collections::HashMap;
+use std::time::Duration;
 
 use super::compile::{Desk, count};
 use super::cursor::{At, Place};
-use super::raw::RawAccount;
+use super::raw::{RawAccount, RawShorter};
 use super::secret::Secret;
 use crate::policy::auth::PASSWORD_MAX;
 use crate::policy::{
-    ACCOUNT_WINDOW, Account, AllowFrom, Carrier, Credentials, Home, MAX_BINDS, Password, PasswordHash, Rate,
+    ACCOUNT_WINDOW, Account, AllowFrom, Carrier, Credentials, Home, MAX_BINDS, Password, PasswordHash, Rate, Retention,
     TransferBasis, Transfers,
 };
 
@@ -20,14 +21,19 @@ pub(super) const PASSWORD_WIRE_MAX: usize = 8;
 const HASH_FORM: &str = "an argon2id hash in PHC form: \"$argon2id$v=19$m=19456,t=2,p=1$salt$hash\"";
 
 /// All accounts. What could not be read is left out, after a mistake.
-pub(super) fn accounts(desk: &Desk<'_>, raws: &[RawAccount], carriers: &[Carrier]) -> Vec<Account> {
+pub(super) fn accounts(
+    desk: &Desk<'_>,
+    raws: &[RawAccount],
+    carriers: &[Carrier],
+    retention: &Retention,
+) -> Vec<Account> {
     if raws.is_empty() {
         desk.ledger.warning(0, "account", "there is none, so nobody can bind", "a table [[account]]");
     }
     let mut seen = HashMap::new();
     let mut accounts = Vec::new();
     for raw in raws {
-        let own = account(desk, raw, carriers);
+        let own = account(desk, raw, carriers, retention);
         if let Some(system_id) = &raw.system_id
             && let Some(first) = seen.insert(system_id.value.as_str(), &raw.place.path)
         {
@@ -39,7 +45,7 @@ pub(super) fn accounts(desk: &Desk<'_>, raws: &[RawAccount], carriers: &[Carrier
     accounts
 }
 
-fn account(desk: &Desk<'_>, raw: &RawAccount, carriers: &[Carrier]) -> Option<Account> {
+fn account(desk: &Desk<'_>, raw: &RawAccount, carriers: &[Carrier], retention: &Retention) -> Option<Account> {
     if let Some(system_id) = &raw.system_id {
         name(desk, &raw.place, "system_id", system_id, SYSTEM_ID_MAX);
     }
@@ -65,7 +71,29 @@ fn account(desk: &Desk<'_>, raw: &RawAccount, carriers: &[Carrier]) -> Option<Ac
         transfers,
         guard: None,
         home: home(desk, raw),
+        retention: shorter(desk, &raw.retention, retention),
     })
+}
+
+/// How long its data is kept: as all, or shorter.
+fn shorter(desk: &Desk<'_>, raw: &RawShorter, all: &Retention) -> Retention {
+    let one = |key: &str, own: Option<At<Duration>>, all: Duration| {
+        let Some(own) = own else { return all };
+        if own.value > all {
+            let expected = format!("at most {}, as [retention] says for all accounts", humantime::format_duration(all));
+            desk.ledger.mistake(own.at, &raw.place.key(key), "is longer than for all accounts", expected);
+        }
+        own.value
+    };
+    Retention {
+        message: one("message", raw.message, all.message),
+        inbound: one("inbound", raw.inbound, all.inbound),
+        receipt_queue: one("receipt_queue", raw.receipt_queue, all.receipt_queue),
+        max_age: one("max_age", raw.max_age, all.max_age),
+        set_aside: one("set_aside", raw.set_aside, all.set_aside),
+        sealed: one("sealed", raw.sealed, all.sealed),
+        ..all.clone()
+    }
 }
 
 /// The country whose national numbers it may write.

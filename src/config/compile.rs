@@ -55,11 +55,6 @@ impl Desk<'_> {
         let tls = raw.tls.as_ref().and_then(|tls| tls::listener(self, tls));
         let audit = self.audit(&raw.audit, &store);
         let (carriers, dialled) = carrier::carriers(self, &raw.carriers, &session, &listen);
-        let mut accounts = account::accounts(self, &raw.accounts, &carriers);
-        guard::guards(self, raw, &mut accounts);
-        let prefixes = Prefixes::standard();
-        let routes = route::routes(self, raw, &carriers, &accounts, &prefixes);
-        let screens = screen::screens(self, raw, &accounts);
         let default = Retention::default();
         let kept = |duration: Option<At<Duration>>, default| duration.map_or(default, |duration| duration.value);
         let retention = Retention {
@@ -68,8 +63,16 @@ impl Desk<'_> {
             receipt_queue: kept(raw.retention.receipt_queue, default.receipt_queue),
             activity_log: kept(raw.retention.activity, default.activity_log),
             audit_log: kept(raw.retention.audit, default.audit_log),
+            max_age: kept(raw.retention.max_age, default.max_age),
+            set_aside: kept(raw.retention.set_aside, default.set_aside),
+            sealed: kept(raw.retention.sealed, default.sealed),
             ..default
         };
+        let mut accounts = account::accounts(self, &raw.accounts, &carriers, &retention);
+        guard::guards(self, raw, &mut accounts);
+        let prefixes = Prefixes::standard();
+        let routes = route::routes(self, raw, &carriers, &accounts, &prefixes);
+        let screens = screen::screens(self, raw, &accounts);
         let inbound = inbound::inbounds(self, raw, &carriers);
         let operators = operator::operators(self, &raw.operators, &accounts);
         let decoy = Decoy::of(accounts.iter().map(|account| &account.credentials));

@@ -24,6 +24,8 @@ const INTERVAL: Span = Span { least: MOMENT, most: DAY, zero: Some("never") };
 const PAUSE: Span = Span { least: Duration::from_secs(1), most: DAY, zero: None };
 /// Kept by the day, in files of a day.
 const KEPT_DAYS: Span = Span { least: DAY, most: YEARS_10, zero: None };
+/// Zero skips the stage.
+const STAGE: Span = Span { least: Duration::from_secs(1), most: YEARS_10, zero: Some("not at all") };
 const KEPT: Span = Span { least: Duration::from_secs(1), most: YEARS_10, zero: None };
 
 /// The whole file.
@@ -90,6 +92,21 @@ pub(super) struct RawRetention {
     pub(super) receipt_queue: Option<At<Duration>>,
     pub(super) activity: Option<At<Duration>>,
     pub(super) audit: Option<At<Duration>>,
+    pub(super) max_age: Option<At<Duration>>,
+    pub(super) set_aside: Option<At<Duration>>,
+    pub(super) sealed: Option<At<Duration>>,
+}
+
+/// What an account may shorten.
+#[derive(Debug)]
+pub(super) struct RawShorter {
+    pub(super) place: Place,
+    pub(super) message: Option<At<Duration>>,
+    pub(super) inbound: Option<At<Duration>>,
+    pub(super) receipt_queue: Option<At<Duration>>,
+    pub(super) max_age: Option<At<Duration>>,
+    pub(super) set_aside: Option<At<Duration>>,
+    pub(super) sealed: Option<At<Duration>>,
 }
 
 #[derive(Debug)]
@@ -134,6 +151,7 @@ pub(super) struct RawAccount {
     pub(super) country_code: Option<At<String>>,
     pub(super) controller: Option<At<String>>,
     pub(super) contact: Option<At<String>>,
+    pub(super) retention: RawShorter,
 }
 
 #[derive(Debug)]
@@ -285,6 +303,25 @@ impl RawRetention {
             receipt_queue: table.duration("receipt_queue", &KEPT),
             activity: table.duration("activity", &KEPT_DAYS),
             audit: table.duration("audit", &KEPT_DAYS),
+            max_age: table.duration("max_age", &KEPT),
+            set_aside: table.duration("set_aside", &STAGE),
+            sealed: table.duration("sealed", &STAGE),
+        };
+        table.finish();
+        raw
+    }
+}
+
+impl RawShorter {
+    fn read(table: Cursor<'_>) -> Self {
+        let raw = Self {
+            place: table.place(),
+            message: table.duration("message", &KEPT),
+            inbound: table.duration("inbound", &KEPT),
+            receipt_queue: table.duration("receipt_queue", &KEPT),
+            max_age: table.duration("max_age", &KEPT),
+            set_aside: table.duration("set_aside", &STAGE),
+            sealed: table.duration("sealed", &STAGE),
         };
         table.finish();
         raw
@@ -342,6 +379,7 @@ impl RawAccount {
             country_code: table.text("country_code"),
             controller: table.text("controller"),
             contact: table.text("contact"),
+            retention: RawShorter::read(table.table("retention")),
         };
         table.finish();
         raw

@@ -63,3 +63,33 @@ fn habits_of_carriers_are_checked() {
     let line = refusal("country_code = \"047\"", "");
     assert!(line.contains("account[0].country_code: \"047\" is no calling code"), "{line}");
 }
+
+fn with(retention: &str, account: &str) -> String {
+    format!(
+        "[listen]\nsmpp = \"127.0.0.1:0\"\n[retention]\n{retention}\n[[account]]\nsystem_id = \"acme\"\n\
+         password = \"secret\"\n{account}\n[[carrier]]\nname = \"fjord\"\naddress = \"127.0.0.1:1\"\n\
+         system_id = \"x\"\npassword = \"x\"\n[[route]]\ncountry = [\"*\"]\ncarriers = [\"fjord\"]\n"
+    )
+}
+
+#[test]
+fn an_account_may_keep_its_data_for_a_shorter_time_only() {
+    let path = std::path::Path::new("gate.toml");
+    let days = |days: u64| std::time::Duration::from_secs(days * 86_400);
+    let all = "message = \"40d\"\nmax_age = \"100d\"\nset_aside = \"10d\"";
+    let text = with(all, "retention = { message = \"7d\", sealed = \"0s\" }");
+    let policy = Config::parse(path, &text).expect("shorter").policy;
+    let own = &policy.accounts[0].retention;
+    assert_eq!((own.message, own.max_age, own.set_aside, own.sealed), (days(7), days(100), days(10), days(0)));
+    assert_eq!((policy.retention.message, policy.retention.sealed), (days(40), days(60)));
+    for (key, value) in [("message", "61d"), ("inbound", "61d"), ("receipt_queue", "8d"), ("sealed", "61d")] {
+        let text = with("", &format!("retention = {{ {key} = \"{value}\" }}"));
+        let mistakes = Config::parse(path, &text).expect_err("longer").to_string();
+        assert!(
+            mistakes.contains(&format!("account[0].retention.{key}: is longer than for all accounts")),
+            "{mistakes}"
+        );
+    }
+    let mistakes = Config::parse(path, &with("", "retention = { audit = \"1d\" }")).expect_err("not its own");
+    assert!(mistakes.to_string().contains("unknown key"));
+}

@@ -20,6 +20,7 @@ use crate::audit::folder::{Day, Folder};
 use crate::audit::{Actor, ActorKind, Draft, Outcome, Recorder, reading};
 use crate::message::LinkId;
 use crate::net::{Entrance, Roster, Which, mode_name};
+use crate::policy::Role;
 
 /// How long a link may take to answer what is open and unbind. Beyond it is cut: what was asked is true within a second.
 const UNBIND_MAX: Duration = Duration::from_millis(700);
@@ -66,7 +67,7 @@ impl Desk {
             outcome: Outcome::Allowed,
         };
         let right = caller.operator.may(action, account.as_deref()).map_err(|denied| denied.to_string());
-        let right = right.and_then(|()| self.check(ask)).and_then(|()| self.person(request));
+        let right = right.and_then(|()| self.check(ask)).and_then(|()| self.person(caller, request));
         if let Ok(Some(person)) = &right {
             draft.object.id = person.token.to_string();
         }
@@ -81,7 +82,7 @@ impl Desk {
         }
         let done = match person {
             Some(person) => self.serve_person(person, ask, rows).await,
-            None => self.carry_out(caller, request, rows).await,
+            None => self.carry_out(caller, ask, rows).await,
         };
         match done {
             Ok(said) => {
@@ -110,11 +111,17 @@ impl Desk {
     }
 
     /// The person that a request is about, if it is about one.
-    fn person(&self, request: &Request) -> Result<Option<Person>, String> {
-        match (request.account(), request.number()) {
-            (Some(account), Some(number)) => self.privacy.person(account, &number.0).map(Some),
-            _ => Ok(None),
+    fn person(&self, caller: &Caller, request: &Request) -> Result<Option<Person>, String> {
+        let (Some(account), Some(number)) = (request.account(), request.number()) else { return Ok(None) };
+        let person = self.privacy.person(account, &number.0)?;
+        let is_held = self.keeper.standing().persons.is_held(account, person.token);
+        if is_held && matches!(request, Request::SubjectErase { .. }) {
+            return Err("the number is restricted, which wins over erasure: release it first".to_owned());
         }
+        if is_held && matches!(request, Request::SubjectExport { .. }) && caller.operator.role != Role::PrivacyOfficer {
+            return Err("the number is restricted: only a privacy officer sees its records".to_owned());
+        }
+        Ok(Some(person))
     }
 
     async fn serve_person(&self, person: Person, ask: &Ask, rows: &mpsc::Sender<Answer>) -> Result<String, String> {
@@ -153,7 +160,20 @@ impl Desk {
         {
             return Err(format!("no account \"{account}\""));
         }
+        let is_closed = |account: &String| self.keeper.standing().persons.closed.contains_key(account);
         match request {
+            Request::AccountClose { account } if is_closed(account) => {
+                Err(format!("account {account} is closed already"))
+            }
+            Request::AccountReopen { account } if !is_closed(account) => {
+                Err(format!("account {account} is not closed"))
+            }
+            Request::AccountEnable { account } if is_closed(account) => {
+                Err(format!("account {account} is closed; account reopen opens it"))
+            }
+            Request::SubjectExport { account, .. } if is_closed(account) => {
+                Err(format!("account {account} is closed: its records are set aside, and nobody sees them"))
+            }
             Request::UnbindLink { link } if self.roster.account_of(LinkId(*link)).is_none() => {
                 Err(format!("no bind has the number {link}"))
             }
@@ -167,13 +187,8 @@ impl Desk {
         }
     }
 
-    async fn carry_out(
-        &self,
-        caller: &Caller,
-        request: &Request,
-        rows: &mpsc::Sender<Answer>,
-    ) -> Result<String, String> {
-        match request {
+    async fn carry_out(&self, caller: &Caller, ask: &Ask, rows: &mpsc::Sender<Answer>) -> Result<String, String> {
+        match &ask.request {
             Request::Status {} => Ok(self.show_status(caller, rows).await),
             Request::Binds { account } => Ok(self.list_binds(caller, account.as_deref(), rows).await),
             Request::UnbindAccount { account } => Ok(self.unbind(Which::Account(account)).await),
@@ -185,6 +200,19 @@ impl Desk {
             }
             Request::AccountDisable { account } => self.disable(account).await,
             Request::AccountEnable { account } => self.enable(account).await,
+            Request::AccountClose { account } => {
+                let said = self.privacy.close(account, &ask.instruction).await?;
+                self.roster.shut(account);
+                let closed = self.unbind(Which::Account(account)).await;
+                Ok(format!("{said}; {closed}"))
+            }
+            Request::AccountReopen { account } => {
+                let (is_open, said) = self.privacy.reopen(account, &caller.operator.name).await?;
+                if is_open && !self.keeper.standing().disabled_accounts.contains(account) {
+                    self.roster.reopen(account);
+                }
+                Ok(said)
+            }
             Request::OperatorRevoke { name } => {
                 let revoked = name.clone();
                 self.change(move |standing| _ = standing.revoked_operators.insert(revoked)).await?;

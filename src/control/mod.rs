@@ -7,6 +7,7 @@
 //! place, in this order: may this person do this, to this account; is it recorded; only then is it carried out. What a
 //! new request needs is a variant, its action, its row in the table of roles, and its work.
 
+pub mod closing;
 pub mod desk;
 mod export;
 pub mod operators;

@@ -9,6 +9,7 @@ use std::path::Path;
 use aws_lc_rs::rand;
 use serde::{Deserialize, Serialize};
 
+use super::closing::Closing;
 use super::standing::StandingFault;
 use crate::audit::{entry, folder};
 use crate::clock::Unix;
@@ -33,6 +34,9 @@ pub struct Persons {
     /// Receipts that must find nothing, until when, Unix seconds.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub graves: BTreeMap<String, u32>,
+    /// Accounts that are closed.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub closed: BTreeMap<String, Closing>,
 }
 
 /// When something was decided, and on whose instruction.
@@ -94,6 +98,12 @@ impl Persons {
     #[must_use]
     pub fn all_held(&self) -> Vec<(String, Token)> {
         pairs(&self.held)
+    }
+
+    /// Names of the accounts that are closed.
+    #[must_use]
+    pub fn all_closed(&self) -> Vec<String> {
+        self.closed.keys().cloned().collect()
     }
 
     /// All erasures under way: account and token.

@@ -12,22 +12,27 @@ use std::time::Duration;
 
 use serde::Serialize;
 use tokio::sync::{Mutex, mpsc, watch};
-use tokio::time::Instant;
+use tokio::time::{Instant, interval};
 
+use super::closing::{Closing, Reopening, Stage};
 use super::export::{archived_row, carrier_row, journal_row};
 use super::persons::{Decided, Note, Persons, remove};
 use super::request::{Answer, ErasedRow, PersonSummary, ProgressRow};
 use super::standing::Keeper;
+use crate::audit::{Draft, Object, Outcome, Recorder};
 use crate::bridge::Cleared;
-use crate::clock::Clock;
+use crate::clock::{Clock, Unix};
 use crate::message::{AccountId, CarrierId};
-use crate::net::{ErrandFault, Registry};
+use crate::net::{ErrandFault, Registry, holds};
 use crate::policy::number::{Home, Number};
-use crate::policy::{Holds, Token, TokenKey, Wanted};
+use crate::policy::{Token, TokenKey, Wanted};
 use crate::store::{Fault, Position};
 
 /// How often it is told how far a walk is.
 const PROGRESS_EVERY: Duration = Duration::from_secs(1);
+
+/// How often it is looked for closed accounts whose time is over.
+const LOOK_EVERY: Duration = Duration::from_secs(30);
 
 /// One person within one account.
 #[derive(Clone, Debug)]
@@ -256,18 +261,25 @@ impl Privacy {
     /// Lets a number go.
     pub(super) async fn release(&self, person: &Person) -> Result<String, String> {
         let (account, token) = (person.account.clone(), person.token);
-        let was_held = self.decide(move |persons| remove(&mut persons.held, &account, token)).await?;
+        let was_held = self.decide(move |persons| {
+            if let Some(closing) = persons.closed.get_mut(&account) {
+                // What was held outlived the destruction of the others.
+                closing.destroyed = false;
+            }
+            remove(&mut persons.held, &account, token)
+        });
+        let was_held = was_held.await?;
         self.apply_holds().await?;
         Ok(if was_held { "the number is released" } else { "the number was not restricted" }.to_owned())
     }
 
     async fn apply_holds(&self) -> Result<(), String> {
         let registry = self.registry()?;
-        let mut holds = Holds::none(self.key.clone());
-        for (account, token) in self.keeper.standing().persons.all_held() {
-            let home = registry.policy.home_of(&account);
-            registry.enrolled.account_id(&account).into_iter().for_each(|id| holds.hold(id, home, token));
-        }
+        let persons = &self.keeper.standing().persons;
+        let (held, closed) = (persons.all_held(), persons.all_closed());
+        let held = held.iter().map(|(account, token)| (account.as_str(), *token));
+        let closed = closed.iter().map(String::as_str);
+        let holds = holds(&self.key, held, closed, &registry.enrolled, &registry.policy);
         registry.hold(Arc::new(holds)).await.map_err(said)
     }
 
@@ -281,6 +293,102 @@ impl Privacy {
         let (account, token) = (person.account.clone(), person.token);
         self.decide(move |persons| persons.note(&account, token, note)).await??;
         Ok("the note is added".to_owned())
+    }
+}
+
+impl Privacy {
+    /// Closes an account: its records go through their stages from now on.
+    pub(super) async fn close(&self, account: &str, instruction: &str) -> Result<String, String> {
+        let (registry, now) = (self.registry()?, self.clock.now().unix);
+        let retention = registry.policy.accounts.iter().find(|own| own.system_id == account);
+        let retention = retention.map_or(&registry.policy.retention, |own| &own.retention);
+        let closing = Closing::new(now, self.decided(instruction).instruction, retention);
+        let said = format!(
+            "account {account} is closed: its records are set aside until {}, sealed until {}, and destroyed then",
+            Unix(closing.aside_until_ms).moment(),
+            Unix(closing.sealed_until_ms).moment()
+        );
+        let name = account.to_owned();
+        self.decide(move |persons| _ = persons.closed.entry(name).or_insert(closing)).await?;
+        self.apply_holds().await?;
+        Ok(said)
+    }
+
+    /// Opens a closed account again, if that may be; whether it is open then, and what to say.
+    pub(super) async fn reopen(&self, account: &str, by: &str) -> Result<(bool, String), String> {
+        let (name, by, now) = (account.to_owned(), by.to_owned(), self.clock.now().unix);
+        let outcome = self.decide(move |persons| {
+            let outcome = persons.closed.get_mut(&name)?.reopen(&by, now);
+            if matches!(outcome, Reopening::Restored | Reopening::Empty) {
+                persons.closed.remove(&name);
+            }
+            Some(outcome)
+        });
+        match outcome.await? {
+            Some(Reopening::Restored) => {
+                self.apply_holds().await?;
+                Ok((true, format!("account {account} is open again, with its records")))
+            }
+            Some(Reopening::Empty) => {
+                self.apply_holds().await?;
+                Ok((true, format!("account {account} is open again; its records were destroyed")))
+            }
+            Some(Reopening::NeedsSecond) => {
+                Ok((false, "its records are sealed: a second operator has to ask too, within 24 hours".to_owned()))
+            }
+            Some(Reopening::SamePerson) => Err("a second operator has to ask, not the same one twice".to_owned()),
+            Some(Reopening::TooLate) => Err("its records are being destroyed; ask again in a minute".to_owned()),
+            None => Err(format!("account {account} is not closed")),
+        }
+    }
+
+    /// Destroys the records of closed accounts whose time is over, now and whenever one's is. Does not end.
+    pub async fn keep_closing(&self, recorder: &Recorder) {
+        let mut registry = self.registry.clone();
+        if registry.wait_for(Option::is_some).await.is_err() {
+            return;
+        }
+        let mut looks = interval(LOOK_EVERY);
+        loop {
+            looks.tick().await;
+            let now = self.clock.now().unix;
+            let closed = self.keeper.standing().persons.closed.clone();
+            for (account, _) in closed.iter().filter(|(_, closing)| closing.stage(now) == Stage::Over) {
+                let mut draft = Draft::system("account.destroy", "");
+                (draft.object, draft.account) = (Object::new("account", account), account.clone());
+                match self.destroy(account).await {
+                    Ok(row) => draft.reason = format!("records={}", row.records()),
+                    Err(why) => (draft.reason, draft.outcome) = (why, Outcome::Failed),
+                }
+                // The log counts what it cannot write.
+                let _counted = recorder.record(draft).await;
+            }
+        }
+    }
+
+    /// Destroys all records of a closed account but those that are held.
+    async fn destroy(&self, account: &str) -> Result<ErasedRow, String> {
+        let registry = self.registry()?;
+        let persons = &self.keeper.standing().persons;
+        let held = persons.all_held();
+        let held = held.iter().map(|(account, token)| (account.as_str(), *token));
+        let holds = holds(&self.key, held, std::iter::empty(), &registry.enrolled, &registry.policy);
+        let mut row = ErasedRow::default();
+        if let Some(id) = registry.enrolled.account_id(account) {
+            let (taken, graves) = self.take_out(&Arc::new(Wanted::account(id, &holds)), None).await?;
+            let now = self.clock.now().unix;
+            self.decide(move |persons| persons.bury(&graves, now)).await?;
+            row = taken;
+        }
+        let name = account.to_owned();
+        self.decide(move |persons| {
+            persons.notes.remove(&name);
+            if let Some(closing) = persons.closed.get_mut(&name) {
+                (closing.destroyed, closing.asked) = (true, None);
+            }
+        })
+        .await?;
+        Ok(row)
     }
 }
 

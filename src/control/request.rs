@@ -79,6 +79,16 @@ pub enum Request {
         /// Its `system_id`.
         account: String,
     },
+    /// Close an account for good, in stages: its binds end, its records are set aside, then sealed, then destroyed.
+    AccountClose {
+        /// Its `system_id`.
+        account: String,
+    },
+    /// Open a closed account again, with its records while there are some.
+    AccountReopen {
+        /// Its `system_id`.
+        account: String,
+    },
     /// Close an operator's connections and refuse new ones, also after a restart.
     OperatorRevoke {
         /// The name in `[[operator]]`, or `uid N` of a built-in one.
@@ -165,6 +175,8 @@ impl Request {
             Self::Drain {} => Action::Drain,
             Self::AccountDisable { .. } => Action::AccountDisable,
             Self::AccountEnable { .. } => Action::AccountEnable,
+            Self::AccountClose { .. } => Action::AccountClose,
+            Self::AccountReopen { .. } => Action::AccountReopen,
             Self::OperatorRevoke { .. } => Action::OperatorRevoke,
             Self::OperatorRestore { .. } => Action::OperatorRestore,
             Self::SubjectExport { unmask: false, .. } => Action::SubjectExport,
@@ -184,7 +196,9 @@ impl Request {
             Self::Binds { account: Some(account) }
             | Self::UnbindAccount { account }
             | Self::AccountDisable { account }
-            | Self::AccountEnable { account } => Object::new("account", account),
+            | Self::AccountEnable { account }
+            | Self::AccountClose { account }
+            | Self::AccountReopen { account } => Object::new("account", account),
             Self::UnbindLink { link } => Object::new("link", link.to_string()),
             Self::OperatorRevoke { name } | Self::OperatorRestore { name } => Object::new("operator", name),
             Self::AuditShow { from, to, actor } => {
@@ -209,6 +223,8 @@ impl Request {
             Self::UnbindAccount { account }
             | Self::AccountDisable { account }
             | Self::AccountEnable { account }
+            | Self::AccountClose { account }
+            | Self::AccountReopen { account }
             | Self::SubjectExport { account, .. }
             | Self::SubjectErase { account, .. }
             | Self::SubjectRestrict { account, .. }
@@ -234,7 +250,7 @@ impl Request {
     /// Whether it may only be done on the client's documented instruction.
     #[must_use]
     pub fn needs_instruction(&self) -> bool {
-        self.number().is_some()
+        self.number().is_some() || matches!(self, Self::AccountClose { .. } | Self::AccountReopen { .. })
     }
 
     /// Whether it shows what is masked otherwise.

@@ -230,3 +230,30 @@ async fn nothing_about_a_person_is_done_without_instruction_right_account_and_nu
     assert!(entries.iter().all(|entry| !entry.to_string().contains("9123")), "and without the number");
     assert_eq!(*gate.desk.keeper.standing(), Standing::default());
 }
+
+#[tokio::test]
+async fn an_account_is_closed_and_reopened_on_instruction_only_and_in_this_order() {
+    let gate = Gate::new();
+    let officer = caller(Role::PrivacyOfficer, None);
+    let close = || Request::AccountClose { account: "acme".into() };
+    let reopen = || Request::AccountReopen { account: "acme".into() };
+    for request in [close(), reopen()] {
+        let why = refused(&gate, &officer, request.clone(), "", "").await;
+        assert!(why.contains("without the client's documented instruction"), "{why}");
+        let why = refused(&gate, &caller(Role::Operator, None), request.clone(), "letter 7", "").await;
+        assert!(why.contains("may not do that"), "{why}");
+        let why = refused(&gate, &caller(Role::PrivacyOfficer, Some(&["other"])), request, "letter 7", "").await;
+        assert!(why.contains("not in your scope"), "{why}");
+    }
+    assert!(refused(&gate, &officer, reopen(), "letter 7", "").await.contains("is not closed"));
+    let closing = closing::Closing::new(crate::clock::Unix(0), "letter 7".into(), &crate::policy::Retention::default());
+    gate.desk.keeper.change(|standing| _ = standing.persons.closed.insert("acme".into(), closing)).unwrap();
+    assert!(refused(&gate, &officer, close(), "letter 7", "").await.contains("is closed already"));
+    let enable = Request::AccountEnable { account: "acme".into() };
+    assert!(refused(&gate, &officer, enable, "", "").await.contains("account reopen opens it"));
+    let export = about_persons().remove(0);
+    assert!(refused(&gate, &officer, export, "letter 7", "").await.contains("nobody sees them"));
+    // Without a running server nothing can be given back, and nothing is lost.
+    assert!(refused(&gate, &officer, reopen(), "letter 7", "").await.contains("being destroyed"));
+    assert_eq!(gate.desk.keeper.standing().persons.all_closed(), ["acme"]);
+}

@@ -27,7 +27,7 @@ use crate::bridge::{Bridge, Input};
 use crate::clock::Clock;
 use crate::config::{CarrierBind, CarrierConfig, Config};
 use crate::pdu::{Bind, Password};
-use crate::policy::{Holds, Token, TokenKey};
+use crate::policy::{Holds, Policy, Token, TokenKey};
 use crate::session::{BindMode, Settings};
 use crate::store::{Durability, Enrolled, Fault, Progress, SledStore, Store, Tuning};
 
@@ -101,7 +101,7 @@ pub struct Watch {
 }
 
 /// What was decided about persons before the start, by the names of accounts, and where the work is recorded.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Records {
     /// The audit log.
     pub recorder: Recorder,
@@ -111,14 +111,33 @@ pub struct Records {
     pub held: Vec<(String, Token)>,
     /// Receipts that must find nothing, until when, Unix seconds.
     pub graves: Vec<(Token, u32)>,
+    /// Accounts that are closed.
+    pub closed: Vec<String>,
 }
 
 impl Records {
-    /// Nothing was decided.
-    #[must_use]
-    pub fn none(recorder: Recorder, key: TokenKey) -> Self {
-        Self { recorder, key, held: Vec::new(), graves: Vec::new() }
+    /// What is held and closed, by the numbers of accounts.
+    fn holds(&self, enrolled: &Enrolled, policy: &Policy) -> Holds {
+        let held = self.held.iter().map(|(account, token)| (account.as_str(), *token));
+        holds(&self.key, held, self.closed.iter().map(String::as_str), enrolled, policy)
     }
+}
+
+/// What is held and closed, by the numbers of accounts. Names that the store does not know have nothing in it.
+pub fn holds<'a>(
+    key: &TokenKey,
+    held: impl Iterator<Item = (&'a str, Token)>,
+    closed: impl Iterator<Item = &'a str>,
+    enrolled: &Enrolled,
+    policy: &Policy,
+) -> Holds {
+    let mut holds = Holds::none(key.clone());
+    for (account, token) in held {
+        let home = policy.home_of(account);
+        enrolled.account_id(account).into_iter().for_each(|number| holds.hold(number, home, token));
+    }
+    closed.filter_map(|account| enrolled.account_id(account)).for_each(|number| holds.close(number));
+    holds
 }
 
 /// The other ends of [`Watch`].
@@ -291,20 +310,16 @@ async fn open(
 ) -> Result<(Box<dyn Store>, Bridge, Enrolled, Holds), ServeError> {
     let (path, backlog) = (config.store.path.clone(), config.limits.backlog);
     let policy = Arc::clone(&config.policy);
-    let (held, key, graves) = (records.held.clone(), records.key.clone(), records.graves.clone());
+    let records = records.clone();
     let (progress, mut steps) = mpsc::channel(1);
     let opening = tokio::task::spawn_blocking(move || -> Result<_, Fault> {
         let mut store = SledStore::open(&path, Tuning::default())?;
         let accounts: Vec<&str> = policy.accounts.iter().map(|account| account.system_id.as_str()).collect();
         let carriers: Vec<&str> = policy.carriers.iter().map(|carrier| carrier.name.as_str()).collect();
         let enrolled = store.enroll(&accounts, &carriers)?;
-        let mut holds = Holds::none(key);
-        for (account, token) in &held {
-            let home = policy.home_of(account);
-            enrolled.account_id(account).into_iter().for_each(|number| holds.hold(number, home, *token));
-        }
+        let holds = records.holds(&enrolled, &policy);
         let bridge = Bridge::new((*policy).clone(), &enrolled, backlog, seed);
-        let mut bridge = bridge.with_rights(holds.clone(), graves);
+        let mut bridge = bridge.with_rights(holds.clone(), records.graves);
         let mut damage = None;
         let recovered = store.recover(&mut |block, step| {
             // Only the newest step is of interest: one that finds no room is not.

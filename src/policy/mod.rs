@@ -104,6 +104,8 @@ pub struct Account {
     pub transfers: Transfers,
     /// What of its traffic looks artificial; `None` for nothing.
     pub guard: Option<GuardRules>,
+    /// How long its data is kept; never longer than the policy's own says.
+    pub retention: Retention,
     /// The country whose national numbers it may write; `None` where all its numbers are international.
     pub home: Option<Home>,
 }

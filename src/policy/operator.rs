@@ -47,6 +47,10 @@ pub enum Action {
     AccountDisable,
     /// Let a disabled account bind again.
     AccountEnable,
+    /// Close an account for good.
+    AccountClose,
+    /// Open a closed account again.
+    AccountReopen,
     /// Take an operator's access away.
     OperatorRevoke,
     /// Give it back.
@@ -68,6 +72,8 @@ const TABLE: &[(Action, &[Role])] = &[
     (Action::Drain, &[Role::Operator, Role::PrivacyOfficer]),
     (Action::AccountDisable, &[Role::Operator, Role::PrivacyOfficer]),
     (Action::AccountEnable, &[Role::Operator, Role::PrivacyOfficer]),
+    (Action::AccountClose, &[Role::PrivacyOfficer]),
+    (Action::AccountReopen, &[Role::PrivacyOfficer]),
     (Action::OperatorRevoke, &[Role::PrivacyOfficer]),
     (Action::OperatorRestore, &[Role::PrivacyOfficer]),
 ];
@@ -127,7 +133,7 @@ impl Role {
 
 impl Action {
     /// All actions.
-    pub const ALL: [Self; 15] = [
+    pub const ALL: [Self; 17] = [
         Self::Status,
         Self::Binds,
         Self::SubjectExport,
@@ -141,6 +147,8 @@ impl Action {
         Self::Drain,
         Self::AccountDisable,
         Self::AccountEnable,
+        Self::AccountClose,
+        Self::AccountReopen,
         Self::OperatorRevoke,
         Self::OperatorRestore,
     ];
@@ -162,6 +170,8 @@ impl Action {
             Self::Drain => "process.drain",
             Self::AccountDisable => "account.disable",
             Self::AccountEnable => "account.enable",
+            Self::AccountClose => "account.close",
+            Self::AccountReopen => "account.reopen",
             Self::OperatorRevoke => "operator.revoke",
             Self::OperatorRestore => "operator.restore",
         }
@@ -180,7 +190,11 @@ impl Action {
 
     /// Whether it must name something in an account's scope; without a name it would concern all accounts.
     fn is_of_an_account(self) -> bool {
-        matches!(self, Self::Unbind | Self::AccountDisable | Self::AccountEnable) || self.is_of_a_person()
+        let is_named = matches!(
+            self,
+            Self::Unbind | Self::AccountDisable | Self::AccountEnable | Self::AccountClose | Self::AccountReopen
+        );
+        is_named || self.is_of_a_person()
     }
 
     /// Whether it concerns one person's data, so that its end is recorded with its counts.
@@ -239,7 +253,7 @@ mod tests {
     }
 
     /// Viewer, operator, privacy officer, auditor; then whether with some accounts only: its own, another, none named.
-    const EXPECTED: [(Action, &str, &str); 15] = [
+    const EXPECTED: [(Action, &str, &str); 17] = [
         (Action::Status, "vopa", "yny"),
         (Action::Binds, "vopa", "yny"),
         (Action::SubjectExport, "-op-", "ynn"),
@@ -253,6 +267,8 @@ mod tests {
         (Action::Drain, "-op-", "nnn"),
         (Action::AccountDisable, "-op-", "ynn"),
         (Action::AccountEnable, "-op-", "ynn"),
+        (Action::AccountClose, "--p-", "ynn"),
+        (Action::AccountReopen, "--p-", "ynn"),
         (Action::OperatorRevoke, "--p-", "nnn"),
         (Action::OperatorRestore, "--p-", "nnn"),
     ];

@@ -100,6 +100,12 @@ pub struct Retention {
     pub backup: Duration,
     /// [`Class::Inbound`]; 60 days.
     pub inbound: Duration,
+    /// The longest that the record of any message is kept, from its acceptance; 365 days.
+    pub max_age: Duration,
+    /// How long the records of a closed account are set aside: nobody sees them, and the client may have them back; 60 days.
+    pub set_aside: Duration,
+    /// How long they are sealed after that: only two operators together may give them back; 60 days.
+    pub sealed: Duration,
 }
 
 impl Default for Retention {
@@ -116,6 +122,9 @@ impl Default for Retention {
             correlation: 3 * DAY,
             backup: 30 * DAY,
             inbound: 60 * DAY,
+            max_age: 365 * DAY,
+            set_aside: 60 * DAY,
+            sealed: 60 * DAY,
         }
     }
 }
@@ -145,6 +154,12 @@ impl Retention {
     #[must_use]
     pub fn forget_at(&self, class: Class, final_at: Unix) -> Unix {
         final_at.after(self.kept_for(class))
+    }
+
+    /// The same for the record of a message, which is not kept beyond [`Self::max_age`] after its acceptance either.
+    #[must_use]
+    pub fn forget_message_at(&self, class: Class, accepted: Unix, final_at: Unix) -> Unix {
+        self.forget_at(class, final_at).min(accepted.after(self.max_age).max(final_at))
     }
 }
 
@@ -181,5 +196,12 @@ mod tests {
             assert_eq!(forget_at, Unix(1_000 + days * 86_400_000), "{}", class.name());
         }
         assert_eq!(Retention::default().forget_at(Class::Message, Unix(u64::MAX)), Unix(u64::MAX));
+        const DAY_MS: u64 = 86_400_000;
+        let long = Retention { message: 1_000 * DAY, ..Retention::default() };
+        for (ended, forgotten) in [(0, 365), (300, 365), (364, 365), (400, 400)] {
+            let at = long.forget_message_at(Class::Message, Unix(0), Unix(ended * DAY_MS));
+            assert_eq!(at, Unix(forgotten * DAY_MS), "ended on day {ended}");
+        }
+        assert_eq!(Retention::default().forget_message_at(Class::Message, Unix(0), Unix(7)), Unix(60 * DAY_MS + 7));
     }
 }

@@ -45,11 +45,13 @@ pub struct Wanted {
     except: FxHashSet<Token>,
 }
 
-/// The numbers that are held: nothing is sent to them, and nothing of theirs is shown to clients or forgotten.
+/// The numbers that are held: nothing is sent to them, and nothing of theirs is shown to clients or forgotten. And the
+/// accounts that are closed.
 #[derive(Clone)]
 pub struct Holds {
     key: TokenKey,
     held: FxHashMap<AccountId, Held>,
+    closed: FxHashSet<AccountId>,
 }
 
 /// What is held of one account.
@@ -213,7 +215,7 @@ impl Holds {
     /// Nothing is held.
     #[must_use]
     pub fn none(key: TokenKey) -> Self {
-        Self { key, held: FxHashMap::default() }
+        Self { key, held: FxHashMap::default(), closed: FxHashSet::default() }
     }
 
     /// Holds a number of an account whose national numbers are those of `home`.
@@ -221,6 +223,17 @@ impl Holds {
         let held = self.held.entry(account).or_default();
         held.home = home;
         held.tokens.insert(token);
+    }
+
+    /// Notes that an account is closed: nobody sends it anything any more.
+    pub fn close(&mut self, account: AccountId) {
+        self.closed.insert(account);
+    }
+
+    /// Whether an account is closed.
+    #[must_use]
+    pub fn is_closed(&self, account: AccountId) -> bool {
+        self.closed.contains(&account)
     }
 
     /// The key of the tokens.

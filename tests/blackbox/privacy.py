@@ -30,7 +30,7 @@ def test(case):
     routes = [{"country": ["*"], "carriers": ["fjord"]}, {"country": ["SE"], "carriers": ["away"]}]
     tables = {"account": accounts, "operator": persons, "route": routes}
     gateway = rig.Gateway(case, [carrier.table(), away], **tables).start()
-    for part in (refusals, seeing, correcting, restricting, erasing, killed, scale):
+    for part in (refusals, seeing, correcting, restricting, erasing, reported, killed, closing, scale):
         part(case, gateway)
     case.check(gateway.stop() == 0, "SIGTERM ends the gateway with 0")
 
@@ -148,6 +148,11 @@ def restricting(case, gateway):
     case.check(rig.wait("it is counted", counted), "it is counted")
     summary = subject(gateway, "export", *LETTER).json()["summary"]
     case.check(summary["restricted"] and summary["records"] == 2, "the client may still see the records", summary)
+    ola = ("--operator", "Ola Nordmann", "--password-file", "-")
+    done = subject(gateway, "export", *LETTER, *ola, input="secret\n")
+    case.check(done.code == 1 and "only a privacy officer" in done.error, "an operator does not see it", done.error)
+    done = subject(gateway, "erase", *LETTER)
+    case.check(done.code == 1 and "wins over erasure" in done.error, "a restriction wins over erasure", done.error)
     case.check(subject(gateway, "release", *LETTER).code == 0 and send(gateway, NUMBER) == [0], "released, it is sent to")
 
 
@@ -170,6 +175,16 @@ def erasing(case, gateway):
     case.check(not any(number in everything for number in (NUMBER, ANOTHER, "9123456")), "and no number")
 
 
+def reported(case, gateway):
+    today = time.strftime("%Y-%m-%d", time.gmtime())
+    report = Command(gateway, "report", "incident", "--from", today, "--to", today, "--actor", "Kari Nordmann", "--format", "json").json()
+    rows = {row["account"]: row for row in report["accounts"]}
+    case.check(set(rows) == {"acme", "other"}, "an incident report names the accounts that were touched", set(rows))
+    acme = rows["acme"]
+    case.check(acme["numbers_visible"] and acme["texts_visible"] and acme["subjects"] == 3, "what was seen of them", acme)
+    case.check(not any(number in json.dumps(report) for number in (NUMBER, ANOTHER)), "and no number")
+
+
 def killed(case, gateway):
     """A kill in the middle: the erasure goes on at the next start."""
     send(gateway, *["46701111111"] * 50)
@@ -185,6 +200,37 @@ def killed(case, gateway):
     gateway.start()
     rig.wait("it is done", lambda: "erasing" not in standing.read_text() and shown(gateway, number="46701111111") == [], 30)
     case.check(True, "an erasure that a kill cut is done after the next start")
+
+
+def closing(case, gateway):
+    account = ("--account", "other")
+    records = len(shown(gateway, account="other"))
+    wire = smpp.Wire(gateway.smpp)
+    wire.send(smpp.bind("other"))
+    case.check(records > 0 and wire.read()[1] == 0, "an account has records and a bind", records)
+    done = Command(gateway, "account", "close", *account, *LETTER)
+    case.check(done.code == 0 and "set aside until" in done.error, "it is closed", done.error)
+    case.check(wire.closed_within(2) is not None, "its bind ends")
+    gateway.kill()
+    gateway.start()
+    wire = smpp.Wire(gateway.smpp)
+    wire.send(smpp.bind("other"))
+    case.check(wire.read()[1] == 0x0E, "and another is refused, also after a crash")
+    hidden = subject(gateway, "export", *LETTER, account="other")
+    case.check(hidden.code == 1 and "set aside" in hidden.error, "its records are not shown", hidden.error)
+    done = Command(gateway, "account", "reopen", *account, *LETTER)
+    case.check(done.code == 0 and len(shown(gateway, account="other")) == records, "reopened, all is back", done.error)
+    # The end of both periods, written into the past while the process is down.
+    Command(gateway, "account", "close", *account, *LETTER)
+    gateway.stop()
+    file = gateway.data / "standing.json"
+    standing = json.loads(file.read_text())
+    standing["persons"]["closed"]["other"].update(aside_until_ms=1, sealed_until_ms=2)
+    file.write_text(json.dumps(standing))
+    gateway.start()
+    rig.wait("its records are destroyed", lambda: "account.destroy done" in Command(gateway, "audit", "show").out, 60)
+    done = Command(gateway, "account", "reopen", *account, *LETTER)
+    case.check("were destroyed" in done.error and shown(gateway, account="other") == [], "then nothing comes back", done.error)
 
 
 def scale(case, gateway):

@@ -3,6 +3,7 @@
 mod cancel;
 mod concatenation;
 mod data;
+mod days;
 mod habits;
 mod lanes;
 mod multi;

@@ -12,7 +12,7 @@ use smppgate::pdu::{
 };
 use smppgate::policy::{Holds, Policy, Token, TokenKey, Wanted};
 use smppgate::session::{BindMode, Event, Parcel, Span};
-use smppgate::store::{ArchiveRecord, Commit, Durability, Enrolled, MemoryStore, Store};
+use smppgate::store::{ArchiveRecord, Commit, Durability, Enrolled, MemoryStore, Position, Store, Write};
 
 /// When it all begins: 2026-01-02T15:30:00Z.
 pub(crate) const EPOCH: Unix = Unix(1_767_367_800_000);
@@ -39,6 +39,16 @@ impl Left {
         assert_eq!(self.command, CommandId::DELIVER_SM);
         Receipt::read(&Sm::decode(&self.body).expect("a deliver_sm")).expect("a receipt")
     }
+}
+
+/// A record that is somewhere in the store.
+#[derive(Debug)]
+pub(crate) struct Record {
+    pub(crate) id: u64,
+    pub(crate) account: u16,
+    pub(crate) number: Vec<u8>,
+    /// The hour in which it is forgotten, and when the message was accepted and ended; `None` in the journal.
+    pub(crate) archived: Option<(u32, Unix, Unix)>,
 }
 
 /// The gateway between its clients and its carriers.
@@ -298,6 +308,33 @@ impl Gateway {
                 return gone;
             }
         }
+    }
+
+    /// All records of an account, in journal and archive.
+    pub(crate) fn records(&mut self, account: u16) -> Vec<Record> {
+        let wanted = Wanted::account(AccountId(account), &Holds::none(self.holds.key().clone()));
+        let (mut records, mut from) = (Vec::new(), 0);
+        while let Some(number) = self.store.next_block(from) {
+            let block = self.store.read(number).expect("a whole store").expect("it is there");
+            for offset in hits(&block, &wanted) {
+                let Ok(Write::Accept(accept)) = block.write_at(offset) else { continue };
+                if self.bridge.standing(accept.id, Position { block: number, offset }).is_some() {
+                    let (_, destination, _) = Sm::addresses(accept.body).expect("an accepted body");
+                    let (id, number) = (accept.id.0, destination.octets().to_vec());
+                    records.push(Record { id, account, number, archived: None });
+                }
+            }
+            from = number + 1;
+        }
+        let asked = |account, source: &Address, destination: &Address| wanted.is(account, source, destination);
+        let step = self.store.search(None, usize::MAX, &asked).expect("a whole store");
+        records.extend(step.found.into_iter().map(|(key, record)| Record {
+            id: record.id.0,
+            account,
+            number: record.destination.octets().to_vec(),
+            archived: Some((key.forget_hour, record.accepted, record.done)),
+        }));
+        records
     }
 
     /// How often these octets are in what is stored.

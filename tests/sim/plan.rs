@@ -533,6 +533,7 @@ impl ClientPlan {
             countries: None,
             transfers: Transfers { bases: None, objections: self.objects_to.clone() },
             guard: None,
+            retention: Retention::default(),
             home: None,
         }
     }
