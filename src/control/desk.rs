@@ -155,8 +155,11 @@ impl Desk {
         if request.unmasks() && ask.reason.trim().is_empty() {
             return Err("what is masked is shown for a reason only: name it with --reason".to_owned());
         }
+        // Of an account that is no longer configured there may still be records.
+        let is_stored = |account: &str| request.needs_instruction() && self.privacy.knows(account);
         if let Some(account) = request.account()
             && !self.accounts.iter().any(|own| own == account)
+            && !is_stored(account)
         {
             return Err(format!("no account \"{account}\""));
         }

@@ -76,6 +76,11 @@ impl Privacy {
         self.registry.borrow().clone().ok_or_else(|| "the server is still starting; ask again".to_owned())
     }
 
+    /// Whether the store has a number for an account of this name, configured or not.
+    pub(super) fn knows(&self, account: &str) -> bool {
+        self.registry.borrow().as_ref().is_some_and(|registry| registry.enrolled.account_id(account).is_some())
+    }
+
     /// The person of a number within an account.
     ///
     /// # Errors

@@ -6,6 +6,8 @@ which all protocol timers follow, is left alone.
 """
 
 import pathlib
+import re
+import subprocess
 
 import rig
 
@@ -36,6 +38,10 @@ def test(case):
     case.check(under_load > 0, "records were forgotten under load", f"{under_load:.0f}")
     rig.wait("all are forgotten", lambda: swept() == load["receipts"], 30)
     case.check(swept() == load["receipts"], "in the end every record is forgotten", f"{swept():.0f}")
+    case.check(gateway.metric("smppgate_retention_overdue") == 0, "nothing is overdue")
+    shown = subprocess.run([rig.PROGRAM, "audit", "show", "--config", case.folder / "gateway.toml"], capture_output=True, text=True)
+    sums = re.findall(r'retention.sweep done class=message account="acme" reason="records=(\d+) oldest=', shown.stdout)
+    case.check(sum(map(int, sums)) == load["receipts"], "the sweeps are in the audit log, with their counts", len(sums))
     rig.wait("the next look at the disk", lambda: gateway.metric("smppgate_uptime_seconds") > len(sizes) + 3)
     sizes.append(gateway.metric("smppgate_store_bytes") / 2**20)
     half = len(sizes) // 2
