@@ -4,10 +4,10 @@
 
 use smppgate::pdu::{Address, CommandStatus};
 use smppgate::policy::{
-    Account, AllowFrom, BreakerRules, Candidate, Carrier, Country, Credentials, Decoy, Destinations, Explanation,
-    Habits, Inbounds, Member, NoPlan, NoTransfer, Objection, OnUnknown, OverRate, Password, Plan, Policy, Prefixes,
-    Rate, Retention, Route, Routes, ScreenRule, Screens, SenderPattern, Tiers, TransferBasis, Transfers, Validity,
-    When, Won, Word,
+    Account, AllowFrom, BreakerRules, Candidate, Carrier, Country, Credentials, Decoy, DefaultAlphabet, Destinations,
+    Explanation, Habits, Inbounds, Member, NoPlan, NoTransfer, Objection, OnUnknown, OverRate, Password, Plan, Policy,
+    Prefixes, Rate, Retention, Route, Routes, ScreenRule, Screens, SenderPattern, Tiers, TransferBasis, Transfers,
+    Validity, When, Won, Word,
 };
 
 /// argon2id of "hashed" at the least cost there is; real ones cost a thousand times that.
@@ -30,6 +30,7 @@ fn account(system_id: &str, credentials: Credentials, countries: Option<&[&str]>
         guard: None,
         retention: Retention::default(),
         home: None,
+        alphabet: DefaultAlphabet::default(),
     }
 }
 

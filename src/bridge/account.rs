@@ -11,7 +11,7 @@ use super::{Bridge, seconds};
 use crate::clock::{Now, Unix};
 use crate::message::{AccountId, LinkId, MessageState};
 use crate::pdu::{BindResp, CommandId, CommandStatus, ReceiptSm, Sm};
-use crate::policy::{Cell, Country, GuardRules, Home, Policy, Rate, Retention, retry};
+use crate::policy::{Cell, Country, DefaultAlphabet, GuardRules, Home, Policy, Rate, Retention, retry};
 use crate::session::{BindMode, Control, Request};
 use crate::store::{Enrolled, Write};
 
@@ -35,6 +35,8 @@ pub(super) struct AccountState {
     pub(super) position: Option<u16>,
     /// The country whose national numbers it may write.
     pub(super) home: Option<Home>,
+    /// What `data_coding` 0 is in its texts.
+    pub(super) alphabet: DefaultAlphabet,
     pub(super) guard: Option<GuardRules>,
     pub(super) retention: Retention,
     configured: bool,
@@ -81,6 +83,7 @@ pub(super) fn states(policy: &Policy, permits: &[u16], enrolled: &Enrolled) -> V
         state.permit = *permit;
         state.position = Some(position);
         state.home = account.home;
+        state.alphabet = account.alphabet;
         state.guard = account.guard;
         state.retention = account.retention.clone();
     }
@@ -98,6 +101,7 @@ impl AccountState {
             permit: Permits::ALL,
             position: None,
             home: None,
+            alphabet: DefaultAlphabet::default(),
             guard: None,
             retention: retention.clone(),
             configured: false,

@@ -71,7 +71,7 @@ pub(super) fn states(policy: &Policy, enrolled: &Enrolled) -> Vec<CarrierState> 
         state.rate = carrier.rate;
         state.on_unknown = carrier.on_unknown;
         state.habits = carrier.habits.clone();
-        state.rewrites = carrier.habits.changes_addresses();
+        state.rewrites = carrier.habits.changes_messages();
         state.breaker_rules = carrier.breaker;
         state.effective_from = carrier.effective_from;
     }
@@ -382,7 +382,7 @@ impl Bridge {
         let parcel = self.links.then(link, out);
         let at = parcel.wire.len() as u32;
         let written = if state.rewrites || home.is_some() {
-            onward::encode(&state.habits, home, accept.body, validity, &mut parcel.wire)
+            onward::encode(&state.habits, home, &accept, validity, &mut parcel.wire)
         } else {
             Sm::encode_onward(accept.body, validity, &mut parcel.wire)
         };

@@ -1,5 +1,7 @@
 //! Messages from handsets: taken from a carrier for the account that the rules name, and brought to it like the receipts
-//! it is owed. Joins no parts and changes no text.
+//! it is owed. Joins no parts, and changes no text but its alphabet.
+
+use bytes::BytesMut;
 
 use super::Bridge;
 use super::book::{MOBILE, Slot, Stage};
@@ -7,12 +9,13 @@ use super::input::Outbox;
 use super::link::Side;
 use super::parts::{Parts, Place};
 use super::receipt::tail;
+use super::recode::Text;
 use super::refusal::InboundRefusal;
 use crate::clock::Now;
 use crate::message::{AccountId, CarrierId, MessageState};
-use crate::pdu::{CommandId, CommandStatus, Part, Sm, Tlvs};
+use crate::pdu::{CommandId, CommandStatus, HEADER_LENGTH, Part, Sm, Tlvs};
 use crate::policy::inbound::first_word;
-use crate::policy::{Class, Country, Policy, dialled};
+use crate::policy::{Class, Country, DefaultAlphabet, Policy, dialled};
 use crate::session::Request;
 use crate::store::{Enrolled, Inbound, Write};
 
@@ -49,7 +52,16 @@ impl InboundState {
 impl Bridge {
     /// A `deliver_sm` that is no receipt, or a `data_sm` that was made one.
     pub(super) fn mobile_originated(&mut self, carrier: u16, sm: &Sm<'_>, body: &[u8], now: Now) -> CommandStatus {
-        match self.receive(carrier, sm, body, now) {
+        let alphabet = self.carriers[carrier as usize].habits.alphabet;
+        let received = match Text::of(sm, alphabet, DefaultAlphabet::Gsm, true) {
+            None => self.receive(carrier, sm, body, now),
+            Some(text) => {
+                let (sm, mut wire) = (text.put(sm), BytesMut::new());
+                sm.encode(CommandId::DELIVER_SM, 0, &mut wire);
+                self.receive(carrier, &sm, wire.get(HEADER_LENGTH..).unwrap_or_default(), now)
+            }
+        };
+        match received {
             Ok(()) => CommandStatus::ESME_ROK,
             Err(refusal) => self.refuse_inbound(carrier, refusal),
         }
@@ -133,6 +145,9 @@ impl Bridge {
         if is_old && !sm.tlvs.is_empty() && sm.text().len() <= SHORT_MESSAGE_MAX {
             (sm.short_message, sm.tlvs) = (sm.text(), Tlvs::NONE);
         }
+        let alphabet = self.accounts[inbound.account.0 as usize].alphabet;
+        let text = Text::of(&sm, DefaultAlphabet::Gsm, alphabet, !is_old);
+        let sm = text.as_ref().map_or(sm, |text| text.put(&sm));
         let parcel = self.links.then(link, out);
         parcel.requests.push(Request { at: parcel.wire.len() as u32, token });
         sm.encode(CommandId::DELIVER_SM, 0, &mut parcel.wire);

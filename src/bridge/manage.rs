@@ -10,6 +10,7 @@ use super::Bridge;
 use super::book::Stage;
 use super::lookup::Name;
 use super::recall::{Answer, Ask, Hold, is_from};
+use super::recode::Text;
 use super::refusal::Refusal;
 use super::submit::{self, LEGACY_ID, PRIORITY_SHIFT, VALIDITY_GIVEN};
 use super::whole;
@@ -27,6 +28,8 @@ struct Change {
     due: Option<u32>,
     expires: u32,
     flags: u8,
+    /// [`submit::RECODED`] or nothing.
+    marks: u16,
 }
 
 impl Bridge {
@@ -118,7 +121,14 @@ impl Bridge {
             tlvs: Tlvs::lenient(&tlvs),
             ..old
         };
+        // A replacement names no coding: it is written as the text before was.
+        let was = self.pages.accepted(entry.position).map_or(0, |accept| accept.flags & submit::RECODED);
+        let sm = if was == 0 { sm } else { Sm { data_coding: 0, ..sm } };
         sm.check_submit().map_err(|malformed| Refusal::Malformed(malformed.status))?;
+        let alphabet = self.accounts[entry.account.0 as usize].alphabet;
+        let text = Text::kept(&sm, alphabet);
+        let marks = if text.is_some() { submit::RECODED } else { was };
+        let sm = text.as_ref().map_or(sm, |text| text.put(&sm));
         self.screen_anew(entry.account.0, &sm)?;
         let (schedule, validity) = submit::wishes(&sm, now)?;
         let (mut due, mut expires) = (None, entry.expires);
@@ -132,7 +142,7 @@ impl Bridge {
             expires = end.seconds();
         }
         let flags = submit::flags(&sm) | entry.flags & (LEGACY_ID | VALIDITY_GIVEN | submit::SHARED_ID);
-        Ok(Change { wires: self.written(slot, &sm)?, due, expires, flags })
+        Ok(Change { wires: self.written(slot, &sm)?, due, expires, flags, marks })
     }
 
     /// The `esm_class` that the client gave: cutting added a header, unless there was one.
@@ -168,7 +178,10 @@ impl Bridge {
         let rests = entry.stage == Stage::Scheduled && entry.attempts > 0;
         let due = if rests && due == 0 { None } else { Some(due) };
         let flags = submit::flags(sm) | entry.flags & (LEGACY_ID | submit::SHARED_ID);
-        let change = Change { wires: self.written(slot, sm)?, due, expires, flags };
+        let text = Text::kept(sm, self.accounts[entry.account.0 as usize].alphabet);
+        let marks = if text.is_some() { submit::RECODED } else { 0 };
+        let sm = text.as_ref().map_or(*sm, |text| text.put(sm));
+        let change = Change { wires: self.written(slot, &sm)?, due, expires, flags, marks };
         self.rewrite(slot, &change, now);
         Ok(())
     }
@@ -190,7 +203,7 @@ impl Bridge {
         let Some(Accept { account, country, class, accepted, .. }) = self.pages.accepted(old) else { return };
         self.accounts[account.0 as usize].tally.replaced += 1;
         let is_cut = change.wires.len() > 1;
-        let marks = if is_cut { submit::CUT } else { 0 };
+        let marks = change.marks | if is_cut { submit::CUT } else { 0 };
         for (slot, wire) in parts.iter().zip(&change.wires) {
             let entry = &self.book.slots[*slot];
             let due = match change.due {

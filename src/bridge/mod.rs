@@ -5,7 +5,7 @@
 //! virtual time under a seed.
 //!
 //! One file a duty: `submit` accepts or refuses, `multi` does so for many recipients, `concatenation` remembers what long
-//! messages' parts share and `whole` cuts them where a carrier wants it, `carrier` hands out and `onward` writes what leaves, `breaker` tries carriers that were left alone,
+//! messages' parts share and `whole` cuts them where a carrier wants it, `carrier` hands out and `onward` writes what leaves (`recode` in which alphabet), `breaker` tries carriers that were left alone,
 //! `answer` takes carriers' answers, `receipt` finds the message of a receipt, `notice` passes on what comes before it,
 //! `inbound` takes messages from handsets, `account` brings them and receipts to clients, `recall` takes requests about
 //! earlier messages (`manage` cancels and replaces, `seek` looks for them by address, `lookup` in the archive), `due`
@@ -33,6 +33,7 @@ mod parts;
 mod permit;
 mod recall;
 mod receipt;
+mod recode;
 mod recover;
 mod refusal;
 mod rights;

@@ -1,10 +1,13 @@
 //! Requests from clients: a message is accepted, or refused with the one status that fits.
 
+use bytes::BytesMut;
+
 use super::book::{Slot, Stage};
 use super::input::Outbox;
 use super::link::Side;
 use super::recall::Ask;
 use super::receipt::tail;
+use super::recode::Text;
 use super::refusal::Refusal;
 use super::{Bridge, lane, seconds};
 use crate::clock::{Now, Unix};
@@ -29,6 +32,9 @@ pub(super) const PRIORITY_SHIFT: u8 = 6;
 /// Bit of an accept record's flags that no slot needs: a part of a message that was cut here, see `Wholes`.
 pub(super) const CUT: u16 = 1 << 8;
 
+/// Another: the client wrote its text with `data_coding` 0, in the alphabet of its account.
+pub(super) const RECODED: u16 = 1 << 9;
+
 /// A message that may be accepted, before its rates are asked.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Admission {
@@ -39,7 +45,7 @@ pub(super) struct Admission {
     pub(super) due: u32,
     pub(super) expires: u32,
     pub(super) flags: u8,
-    /// Bits beside the flags: [`CUT`].
+    /// Bits beside the flags: [`CUT`] and [`RECODED`].
     pub(super) marks: u16,
 }
 
@@ -174,6 +180,26 @@ impl Bridge {
         more: u8,
         now: Now,
     ) -> Result<u32, Refusal> {
+        let alphabet = self.accounts[account as usize].alphabet;
+        let Some(text) = Text::kept(sm, alphabet) else {
+            return self.accept_read(link, account, sm, body, u16::from(more), now);
+        };
+        sm.check_submit().map_err(|malformed| Refusal::Malformed(malformed.status))?;
+        let (sm, mut wire) = (text.put(sm), BytesMut::new());
+        sm.encode(CommandId::SUBMIT_SM, 0, &mut wire);
+        self.accept_read(link, account, &sm, &wire[HEADER_LENGTH..], u16::from(more) | RECODED, now)
+    }
+
+    /// Accepts a message whose text is in the alphabet that is kept here.
+    fn accept_read(
+        &mut self,
+        link: u16,
+        account: u16,
+        sm: &Sm<'_>,
+        body: &[u8],
+        more: u16,
+        now: Now,
+    ) -> Result<u32, Refusal> {
         sm.check_submit().map_err(|malformed| Refusal::Malformed(malformed.status))?;
         number::source_is_valid(&sm.source).map_err(Refusal::Address)?;
         let home = self.accounts[account as usize].home;
@@ -197,8 +223,9 @@ impl Bridge {
             return Err(Refusal::BacklogFull);
         }
         let legacy = matches!(self.links[link].side, Side::Account { tlvs: false, .. });
-        let flags = flags(sm) | more | if legacy { LEGACY_ID } else { 0 };
-        let admission = Admission { account, country, number, lane, due, expires, flags, marks: 0 };
+        let flags = flags(sm) | more as u8 | if legacy { LEGACY_ID } else { 0 };
+        let marks = more & RECODED;
+        let admission = Admission { account, country, number, lane, due, expires, flags, marks };
         match self.cut(sm, lane)? {
             None => self.accept_whole(&admission, sm, body, now),
             Some(segments) => self.accept_cut(&admission, sm, &segments, now),

@@ -126,7 +126,7 @@ impl Bridge {
         let first = MessageId(self.next_id);
         self.wholes.insert(first, segments.count());
         self.accounts[admission.account as usize].tally.cut += 1;
-        let admission = Admission { flags: admission.flags | SHARED_ID, marks: CUT, ..*admission };
+        let admission = Admission { flags: admission.flags | SHARED_ID, marks: admission.marks | CUT, ..*admission };
         let mut slots = messages(sm, segments, reference(first)).filter_map(|wire| {
             let body = &wire[HEADER_LENGTH..];
             // It was encoded just now, so it can be read.

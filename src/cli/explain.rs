@@ -12,8 +12,8 @@ use crate::config::{Config, DEFAULT_PATH};
 use crate::pdu::{Address, CommandStatus};
 use crate::policy::inbound::word_of;
 use crate::policy::{
-    Candidate, Explanation, GuardAction, GuardRules, Habits, Home, Inbound, NoPlan, Number, Objection, OverRate, Plan,
-    ReceiptIds, Remedy, Won, dialled, dialled_from,
+    Candidate, DefaultAlphabet, Explanation, GuardAction, GuardRules, Habits, Home, Inbound, NoPlan, Number, Objection,
+    OverRate, Plan, ReceiptIds, Remedy, Won, dialled, dialled_from,
 };
 
 /// Which message.
@@ -267,6 +267,9 @@ fn habits(habits: &Habits, home: Option<Home>, to: &Address) -> Vec<String> {
         if let Some(own) = own {
             lines.push(format!("gets a {kind} as source of type {}/{}", own.ton, own.npi));
         }
+    }
+    if habits.alphabet != DefaultAlphabet::Gsm {
+        lines.push(format!("gets a text of data_coding 0 in {:?}", habits.alphabet));
     }
     if !habits.payload {
         lines.push("takes no message_payload, so longer texts are cut".to_owned());

@@ -9,8 +9,8 @@ use super::raw::{RawAccount, RawShorter};
 use super::secret::Secret;
 use crate::policy::auth::PASSWORD_MAX;
 use crate::policy::{
-    ACCOUNT_WINDOW, Account, AllowFrom, Carrier, Credentials, Home, MAX_BINDS, Password, PasswordHash, Rate, Retention,
-    TransferBasis, Transfers,
+    ACCOUNT_WINDOW, Account, AllowFrom, Carrier, Credentials, DefaultAlphabet, Home, MAX_BINDS, Password, PasswordHash,
+    Rate, Retention, TransferBasis, Transfers,
 };
 
 /// Octets of a `system_id` without its final NUL. SMPP 3.4 §5.2.1.
@@ -72,6 +72,7 @@ fn account(desk: &Desk<'_>, raw: &RawAccount, carriers: &[Carrier], retention: &
         guard: None,
         home: home(desk, raw),
         retention: shorter(desk, &raw.retention, retention),
+        alphabet: alphabet(desk, raw),
     })
 }
 
@@ -94,6 +95,13 @@ fn shorter(desk: &Desk<'_>, raw: &RawShorter, all: &Retention) -> Retention {
         sealed: one("sealed", raw.sealed, all.sealed),
         ..all.clone()
     }
+}
+
+/// What `data_coding` 0 is in its texts.
+fn alphabet(desk: &Desk<'_>, raw: &RawAccount) -> DefaultAlphabet {
+    let words = [("gsm", DefaultAlphabet::Gsm), ("latin1", DefaultAlphabet::Latin1), ("ascii", DefaultAlphabet::Ascii)];
+    let word = raw.alphabet.as_ref().and_then(|word| desk.word(&raw.place.key("alphabet"), word, &words));
+    word.unwrap_or_default()
 }
 
 /// The country whose national numbers it may write.

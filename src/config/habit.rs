@@ -4,7 +4,7 @@ use super::compile::Desk;
 use super::cursor::{At, Cursor, Place};
 use crate::pdu::CommandStatus;
 use crate::policy::habit::{Type, sender};
-use crate::policy::{Habits, NumberForm, ReceiptIds, Remedy, Senders, Statuses, Types};
+use crate::policy::{DefaultAlphabet, Habits, NumberForm, ReceiptIds, Remedy, Senders, Statuses, Types};
 
 /// Stands for every source that has no line of its own.
 const OTHERS: &str = "*";
@@ -17,6 +17,7 @@ pub(super) struct RawHabits {
     senders: Vec<(At<String>, At<String>)>,
     source_types: Vec<(At<String>, At<String>)>,
     destination_type: Option<At<String>>,
+    alphabet: Option<At<String>>,
     payload: Option<At<bool>>,
     receipt_ids: Option<At<String>>,
     errors: Vec<(At<String>, At<String>)>,
@@ -31,6 +32,7 @@ impl RawHabits {
             source_types: table
                 .pairs("source_types", "a table such as { number = \"1/1\", short = \"3/0\", name = \"5/0\" }"),
             destination_type: table.text("destination_type"),
+            alphabet: table.text("alphabet"),
             payload: table.flag("payload"),
             receipt_ids: table.text("receipt_ids"),
             errors: table.pairs("errors", "a table such as { \"0x045\" = \"retry\" }"),
@@ -54,6 +56,7 @@ pub(super) fn habits(desk: &Desk<'_>, place: &Place, raw: &RawHabits) -> Habits 
         senders: senders(desk, &place.key("senders"), &raw.senders),
         source_types: source_types(desk, place, &raw.source_types),
         destination_type: raw.destination_type.as_ref().and_then(|text| kind(text, "destination_type")),
+        alphabet: alphabet(desk, place, raw),
         payload: raw.payload.is_none_or(|flag| flag.value),
         receipt_ids: word(desk, place, "receipt_ids", raw.receipt_ids.as_ref(), &bases),
         statuses: statuses(desk, &place.key("errors"), &raw.errors),
@@ -69,6 +72,24 @@ fn word<T: Copy + Default>(
     words: &[(&str, T)],
 ) -> T {
     text.and_then(|word| desk.word(&place.key(key), word, words)).unwrap_or_default()
+}
+
+/// What `data_coding` 0 is there. UCS-2 takes twice the room, and without `message_payload` there is none.
+fn alphabet(desk: &Desk<'_>, place: &Place, raw: &RawHabits) -> DefaultAlphabet {
+    let words = [
+        ("gsm", DefaultAlphabet::Gsm),
+        ("latin1", DefaultAlphabet::Latin1),
+        ("ascii", DefaultAlphabet::Ascii),
+        ("ucs2", DefaultAlphabet::Ucs2),
+    ];
+    let alphabet = word(desk, place, "alphabet", raw.alphabet.as_ref(), &words);
+    if alphabet == DefaultAlphabet::Ucs2
+        && let Some(payload) = raw.payload.filter(|payload| !payload.value)
+    {
+        let expected = "a carrier that takes longer texts, or another alphabet";
+        desk.ledger.mistake(payload.at, &place.key("payload"), "leaves no room for texts in UCS-2", expected);
+    }
+    alphabet
 }
 
 fn senders(desk: &Desk<'_>, key: &str, pairs: &[(At<String>, At<String>)]) -> Senders {

@@ -51,6 +51,8 @@ fn habits_of_carriers_are_checked() {
         ("source_types = { nmae = \"1/1\" }", "carrier[0].source_types: \"nmae\" is unknown, did you mean \"name\"?"),
         ("source_types = { name = \"1\" }", "carrier[0].source_types: \"1\" is no type"),
         ("destination_type = \"1/256\"", "carrier[0].destination_type: \"1/256\" is no type"),
+        ("alphabet = \"utf8\"", "carrier[0].alphabet: \"utf8\" is unknown"),
+        ("alphabet = \"ucs2\"\npayload = false", "carrier[0].payload: leaves no room for texts in UCS-2"),
         ("receipt_ids = \"octal\"", "carrier[0].receipt_ids: \"octal\" is unknown"),
         ("errors = { \"45\" = \"retry\" }", "carrier[0].errors: \"45\" is no error"),
         ("errors = { \"0x0\" = \"retry\" }", "carrier[0].errors: \"0x0\" is no error"),

@@ -1,8 +1,10 @@
 //! What a carrier wants otherwise than clients write it: numbers, senders, types of number, and what its answers mean.
 //! Compiled from the configuration; the default changes nothing.
 //!
-//! Knows no message: it turns one value into another, and who calls it decides when. Texts are not here.
+//! Knows no message: it turns one value into another, and who calls it decides when. How texts are turned is in
+//! [`super::alphabet`].
 
+use super::alphabet::DefaultAlphabet;
 use super::number::{self, Home, ton};
 use super::retry::Statuses;
 use crate::pdu::Address;
@@ -23,6 +25,8 @@ pub struct Habits {
     pub source_types: Types,
     /// Type of number and numbering plan of destinations.
     pub destination_type: Option<Type>,
+    /// What `data_coding` 0 is there.
+    pub alphabet: DefaultAlphabet,
     /// Whether it takes texts in `message_payload`.
     pub payload: bool,
     /// How its receipts write the ids of its answers.
@@ -93,6 +97,7 @@ impl Default for Habits {
             senders: Senders::default(),
             source_types: Types::default(),
             destination_type: None,
+            alphabet: DefaultAlphabet::default(),
             payload: true,
             receipt_ids: ReceiptIds::default(),
             statuses: Statuses::default(),
@@ -101,11 +106,12 @@ impl Default for Habits {
 }
 
 impl Habits {
-    /// Whether addresses may leave in another form than they came.
+    /// Whether messages may leave in another form than they came.
     #[must_use]
-    pub fn changes_addresses(&self) -> bool {
-        let Self { numbers, senders, source_types, destination_type, .. } = self;
-        *numbers != NumberForm::AsSent
+    pub fn changes_messages(&self) -> bool {
+        let Self { numbers, senders, source_types, destination_type, alphabet, .. } = self;
+        *alphabet != DefaultAlphabet::Gsm
+            || *numbers != NumberForm::AsSent
             || *senders != Senders::default()
             || *source_types != Types::default()
             || destination_type.is_some()
@@ -234,7 +240,7 @@ mod tests {
     #[test]
     fn the_default_changes_nothing() {
         let habits = Habits::default();
-        assert!(!habits.changes_addresses());
+        assert!(!habits.changes_messages());
         for (ton, npi, text) in
             [(1, 1, "+4791234567"), (0, 0, "004791234567"), (5, 0, "Acme"), (0, 1, "2440"), (0, 0, "")]
         {
@@ -249,7 +255,7 @@ mod tests {
             [(NumberForm::Digits, "4791234567"), (NumberForm::Plus, "+4791234567"), (NumberForm::Zeros, "004791234567")]
         {
             let habits = Habits { numbers, ..Habits::default() };
-            assert!(habits.changes_addresses());
+            assert!(habits.changes_messages());
             for (ton, text) in
                 [(1, "4791234567"), (0, "4791234567"), (1, "+47 912-34 567"), (2, "+4791234567"), (1, "004791234567")]
             {

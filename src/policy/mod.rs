@@ -4,6 +4,7 @@
 //! [`Policy`] is the compiled bundle that the configuration makes. Nothing here keeps state across messages except the
 //! small values handed back to the caller ([`Cell`], [`Pace`], [`Breaker`], [`Damping`], [`Guard`]).
 
+pub mod alphabet;
 pub mod auth;
 pub mod breaker;
 pub mod country;
@@ -27,6 +28,7 @@ pub mod tier;
 pub mod transfer;
 pub mod validity;
 
+pub use alphabet::{DefaultAlphabet, Recoded};
 pub use auth::{AllowFrom, Credentials, Decoy, Password, PasswordHash};
 pub use breaker::{Breaker, BreakerRules, BreakerState};
 pub use country::{Country, Prefixes};
@@ -108,6 +110,8 @@ pub struct Account {
     pub retention: Retention,
     /// The country whose national numbers it may write; `None` where all its numbers are international.
     pub home: Option<Home>,
+    /// What `data_coding` 0 is in its texts.
+    pub alphabet: DefaultAlphabet,
 }
 
 /// An upstream SMSC.

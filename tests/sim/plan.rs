@@ -6,9 +6,9 @@ use std::time::Duration;
 use smppgate::bridge::Room;
 use smppgate::clock::Unix;
 use smppgate::policy::{
-    Account, AllowFrom, BreakerRules, Carrier, Country, Credentials, Decoy, Destinations, Habits, InboundRule,
-    Inbounds, Member, OnUnknown, OverRate, Password, Policy, Prefixes, Rate, Retention, Route, Routes, Screens, Target,
-    Tiers, Transfers, Validity, When,
+    Account, AllowFrom, BreakerRules, Carrier, Country, Credentials, Decoy, DefaultAlphabet, Destinations, Habits,
+    InboundRule, Inbounds, Member, OnUnknown, OverRate, Password, Policy, Prefixes, Rate, Retention, Route, Routes,
+    Screens, Target, Tiers, Transfers, Validity, When,
 };
 use smppgate::session::{BindMode, Settings};
 
@@ -535,6 +535,7 @@ impl ClientPlan {
             guard: None,
             retention: Retention::default(),
             home: None,
+            alphabet: DefaultAlphabet::default(),
         }
     }
 }
