@@ -97,6 +97,7 @@
 //! * No edge of the ring blocks that closes it: the journal never waits for a mailbox.
 //! * No slice of a read buffer outlives its lap: what is kept is copied into a block.
 //! * No number, text or password is printable: such types mask themselves, and no label or error holds one.
+//! * No number and no text is in a file of the store, but under a key whose day is not over: `tests/store_secrecy.rs`.
 //! * No operator's request is carried out before its right is checked and its entry is on disk: [`control::Desk::handle`].
 //! * No input panics.
 //!
@@ -107,7 +108,12 @@
 //!
 //! sled's price is per key, so one value holds many facts: a commit is one or a few blocks of 32 kB ([`store::Block`]),
 //! written as one batch. Memory holds a compact index of what is not settled, rebuilt from the blocks at start. The journal is
-//! kept short by sealing its oldest blocks once nothing in them lives; stragglers are carried forward.
+//! kept short by sealing its oldest blocks once nothing in them lives; stragglers are carried forward, at the latest after a
+//! day.
+//!
+//! What is personal in a block is encrypted on its way to the engine and decrypted on its way back ([`store::vault`]), both in
+//! the journal's thread: the bridge sees plain blocks. Keys are for an account and a day, lie outside the engine, and are
+//! destroyed before the blocks that they seal.
 
 pub mod admin;
 pub mod audit;

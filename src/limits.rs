@@ -81,6 +81,9 @@ pub const TEXT_US: u64 = 3_600_000_000;
 /// Octets of journal below which nothing is carried forward.
 pub const JOURNAL_OCTETS: u64 = 64 << 20;
 
+/// Microseconds after which what still lives in a journal block is carried into a newer one: a day.
+pub const JOURNAL_AGE_US: u64 = 24 * 3_600_000_000;
+
 const _: () = assert!(PART_PATIENCE_US < PARTS_US);
 const _: () = assert!(LINKS_MAX < u16::MAX as usize);
 // Two indices mean no lane, and one is the lane of what found no room.

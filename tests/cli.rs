@@ -3,6 +3,7 @@
 use std::fs;
 use std::io::{Read as _, Write as _};
 use std::net::{TcpListener, TcpStream};
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
 use std::time::Duration;
@@ -473,6 +474,11 @@ fn a_served_configuration_takes_messages_drains_and_shows_no_secret() {
     assert_eq!(until("the server to drain", || server.ended()), 0, "{}", server.log());
     smsc.signal("-INT");
     assert_eq!(until("the carrier to end", || smsc.ended()), 0);
+    let stored = contents(&folder.path().join("data"));
+    assert!(stored.iter().any(|(path, _)| path.ends_with("ring")), "there are keys");
+    for (path, octets) in stored {
+        assert!(!octets.windows(NUMBER.len()).any(|window| window == NUMBER.as_bytes()), "{path:?} holds the number");
+    }
     let log = server.log();
     for line in log.lines().filter(|line| line.starts_with('{')) {
         let event: serde_json::Value = serde_json::from_str(line).expect("each event is JSON");
@@ -489,6 +495,68 @@ fn get_all(folder: &Path) -> String {
     let names = fs::read_dir(folder).expect("a folder").map(|entry| entry.expect("an entry").path());
     let files = names.filter(|path| path.is_file() && !path.ends_with("gate.toml"));
     files.map(|path| String::from_utf8_lossy(&fs::read(path).expect("a file")).into_owned()).collect()
+}
+
+/// Every file below a folder.
+fn contents(folder: &Path) -> Vec<(PathBuf, Vec<u8>)> {
+    let mut found = Vec::new();
+    for entry in fs::read_dir(folder).expect("a folder") {
+        let path = entry.expect("an entry").path();
+        if path.is_dir() {
+            found.extend(contents(&path));
+        } else if path.is_file() {
+            let octets = fs::read(&path).expect("readable");
+            found.push((path, octets));
+        }
+    }
+    found
+}
+
+#[test]
+fn a_master_key_that_is_lost_or_another_starts_nothing_and_is_named() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let [smpp, admin, carrier] = free_ports();
+    let text = configuration(smpp, admin, carrier) + "[encryption]\nmaster_key = \"secret/master.key\"\n";
+    fs::write(folder.path().join("gate.toml"), text).expect("written");
+    let check =
+        || told(&smppgate(&["check", "--config", "gate.toml"]).current_dir(folder.path()).output().expect("runs"));
+    let (code, out, error) = check();
+    assert!(code == 0 && out.contains("master key secret/master.key (made at the first start)"), "{out}{error}");
+    let arguments = ["serve", "--config", "gate.toml"];
+    let mut server = Server::start(folder.path(), "server", &arguments);
+    until("a store in order", || get(admin, "/readyz").filter(|page| page.contains("takes commits")));
+    let smsc = format!("127.0.0.1:{carrier}");
+    let mut smsc = Server::start(folder.path(), "carrier", &["carrier", "--listen", &smsc, "--password", CANARY]);
+    until("readiness", || get(admin, "/readyz").filter(|page| page.starts_with("HTTP/1.1 200")));
+    let address = format!("127.0.0.1:{smpp}");
+    let load = ["load", "--address", &address, "--password", CANARY, "--messages", "5", "--binds", "1", "--to", NUMBER];
+    assert_eq!(run(&load).0, 0);
+    server.signal("-TERM");
+    assert_eq!(until("the server to drain", || server.ended()), 0, "{}", server.log());
+    smsc.signal("-INT");
+    assert_eq!(until("the carrier to end", || smsc.ended()), 0);
+    let (code, out, _) = check();
+    assert!(code == 0 && out.contains("fingerprint") && out.contains("secret/destroyed-keys"), "{out}");
+    let master = folder.path().join("secret/master.key");
+    let kept = fs::read(&master).expect("made at the first start");
+    let refused = |what: &str| {
+        let (code, _, error) = check();
+        assert!(code == 1 && error.contains(what) && error.contains("secret/master.key"), "{error}");
+        let mut server = Server::start(folder.path(), "again", &arguments);
+        assert_eq!(until("the refusal", || server.ended()), 1);
+        assert!(server.log().contains(what), "{}", server.log());
+    };
+    fs::remove_file(&master).expect("removed");
+    refused("the master key is missing");
+    fs::write(&master, "1".repeat(64)).expect("written");
+    fs::set_permissions(&master, fs::Permissions::from_mode(0o644)).expect("changed");
+    refused("may be read by others");
+    fs::write(&master, kept).expect("written");
+    fs::set_permissions(&master, fs::Permissions::from_mode(0o600)).expect("changed");
+    assert_eq!(check().0, 0);
+    fs::write(&master, "1".repeat(64)).expect("written");
+    let (code, _, error) = check();
+    assert!(code == 1 && error.contains("does not fit") && error.contains("data/keys/ring"), "{error}");
 }
 
 #[test]

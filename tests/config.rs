@@ -88,6 +88,7 @@ fn the_reference_has_every_key_that_the_code_knows() {
         ("", "zzzz = 1\n"),
         ("listen", "[listen]\nzzzz = 1\n"),
         ("tls", "[tls]\nzzzz = 1\n"),
+        ("encryption", "[encryption]\nzzzz = 1\n"),
         ("store", "[store]\nzzzz = 1\n"),
         ("session", "[session]\nzzzz = 1\n"),
         ("limits", "[limits]\nzzzz = 1\n"),

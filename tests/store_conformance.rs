@@ -1,5 +1,8 @@
 //! What every store must do, run against the model in memory and against sled.
 
+#[path = "conformance/secrets.rs"]
+mod secrets;
+
 use std::path::Path;
 use std::time::Duration;
 
@@ -8,9 +11,11 @@ use smppgate::message::{AccountId, CarrierId, MessageId};
 use smppgate::pdu::Address;
 use smppgate::store::memory::Script;
 use smppgate::store::{
-    Accept, ArchiveBlock, ArchiveBuilder, ArchiveRecord, Block, BlockBuilder, Commit, Durability, Fault, MemoryStore,
-    Party, Recovered, SledStore, Step, Store, Swept, SweptRecords, Tuning, Write,
+    Accept, ArchiveBlock, ArchiveBuilder, ArchiveRecord, Block, BlockBuilder, Commit, Durability, Fault, KeyFiles,
+    MasterFiles, MemoryStore, Party, Recovered, SledStore, Step, Store, Swept, SweptRecords, Tuning, Vault, Write,
 };
+
+use secrets::{a_search_for_a_number_opens_what_may_hold_it, bodies_and_numbers_come_back_as_they_were};
 
 /// A store that can be stopped and started again.
 trait Bench {
@@ -32,13 +37,14 @@ impl Bench for MemoryStore {
 struct OnDisk {
     directory: tempfile::TempDir,
     store: Option<SledStore>,
+    sealed: bool,
 }
 
 impl OnDisk {
-    fn new() -> Self {
-        let directory = tempfile::tempdir().expect("a temporary directory");
-        let store = Some(open(directory.path()).expect("a new store"));
-        Self { directory, store }
+    fn new(sealed: bool) -> Self {
+        let mut bench = Self { directory: tempfile::tempdir().expect("a temporary directory"), store: None, sealed };
+        bench.restart();
+        bench
     }
 }
 
@@ -49,12 +55,24 @@ impl Bench for OnDisk {
 
     fn restart(&mut self) {
         self.store = None;
-        self.store = Some(open(self.directory.path()).expect("the store opens again"));
+        let (path, tuning) = (self.directory.path(), Tuning::default());
+        let opened = match self.sealed {
+            true => SledStore::open_sealed(path, tuning, vault(path)),
+            false => SledStore::open(path, tuning),
+        };
+        self.store = Some(opened.expect("the store opens"));
     }
 }
 
-fn open(path: &Path) -> Result<SledStore, Fault> {
-    SledStore::open(path, Tuning::default())
+/// The vault whose files are beside a store.
+fn vault(path: &Path) -> Vault {
+    let master = MasterFiles { current: path.join("master.key"), guarded: false, may_make: true, previous: None };
+    let files = KeyFiles { folder: path.join("keys"), master, register: path.join("destroyed-keys") };
+    Vault::open(&files, Unix(0)).expect("a vault")
+}
+
+fn sealed_in_memory() -> MemoryStore {
+    MemoryStore::sealed(Vault::in_memory().expect("a vault"))
 }
 
 /// One test for each line of the contract and each store.
@@ -64,7 +82,13 @@ macro_rules! conformance {
             $(#[test] fn $name() { super::$name(&mut smppgate::store::MemoryStore::new()); })*
         }
         mod sled {
-            $(#[test] fn $name() { super::$name(&mut super::OnDisk::new()); })*
+            $(#[test] fn $name() { super::$name(&mut super::OnDisk::new(false)); })*
+        }
+        mod sealed_memory {
+            $(#[test] fn $name() { super::$name(&mut super::sealed_in_memory()); })*
+        }
+        mod sealed_sled {
+            $(#[test] fn $name() { super::$name(&mut super::OnDisk::new(true)); })*
         }
     };
 }
@@ -86,6 +110,8 @@ conformance!(
     what_is_held_outlives_the_sweep_until_it_is_held_no_more,
     overdue_blocks_are_counted,
     a_journal_block_is_put_in_the_place_of_another,
+    bodies_and_numbers_come_back_as_they_were,
+    a_search_for_a_number_opens_what_may_hold_it,
 );
 
 fn blocks(first: u64, count: u64) -> Vec<Block> {
@@ -472,7 +498,7 @@ fn large_and_many_blocks_survive(bench: &mut dyn Bench) {
 /// What a full disk, or a kill while opening, leaves behind.
 #[test]
 fn a_snapshot_that_sled_did_not_finish_is_no_damage() {
-    let mut bench = OnDisk::new();
+    let mut bench = OnDisk::new(true);
     let commit = Commit { blocks: blocks(0, 3), ..Commit::default() };
     put(&mut bench, &commit);
     bench.restart();

@@ -183,6 +183,10 @@ pub struct StoreRow {
     pub journal_octets: u64,
     /// Blocks in the archive.
     pub archive_blocks: u64,
+    /// Data keys that are there.
+    pub keys: u64,
+    /// Data keys destroyed since the process started.
+    pub keys_destroyed: u64,
     /// Records moved from the journal into the archive.
     pub sealed: u64,
     /// Group commits written.

@@ -259,9 +259,13 @@ impl Pages {
         (number < self.open).then_some((number, page))
     }
 
-    /// The last block, closed at least `age_us` ago, with a record that is needed no more.
+    /// The last block, closed at least `age_us` ago, with a record that is needed no more; or closed a day ago, for then the
+    /// keys of its day are to be destroyed.
     pub(super) fn last_stale(&self, now: Mono, age_us: u64) -> Option<u64> {
-        let is_stale = |page: &Page| page.live < page.total && now.since_us(page.closed) >= age_us;
+        let is_stale = |page: &Page| {
+            let age = now.since_us(page.closed);
+            age >= limits::JOURNAL_AGE_US || page.live < page.total && age >= age_us
+        };
         let at = self.pages.iter().rposition(is_stale)?;
         Some(self.first + at as u64).filter(|number| *number < self.open)
     }

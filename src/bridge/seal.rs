@@ -4,7 +4,8 @@
 //!
 //! A text goes with its block. So that one message which lives long does not keep the texts of others, a block in which
 //! something ended is sealed at the latest when it is as old as [`limits::TEXT_US`], with all before it: what lives in
-//! them is carried forward, however much it is.
+//! them is carried forward, however much it is. So is what lives in a block that is a day old: then the keys of its day,
+//! under which a store seals it, can be destroyed.
 //!
 //! Blocks are sealed oldest first. So everything a block says of a message accepted earlier belongs to one that is
 //! sealed, or was carried together with its latest state.

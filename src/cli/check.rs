@@ -2,9 +2,11 @@
 
 use super::{ConfigArgs, Failure};
 use crate::config::{Config, Durability};
+use crate::net::key_files;
 use crate::policy::{
     Account, Carrier, Country, Destinations, Keyword, Member, Policy, Rate, Route, ScreenRule, TransferBasis, When,
 };
+use crate::store::Vault;
 
 /// Prints what the configuration says; all its mistakes when it is refused.
 pub(super) fn check(args: &ConfigArgs) -> Result<(), Failure> {
@@ -12,12 +14,30 @@ pub(super) fn check(args: &ConfigArgs) -> Result<(), Failure> {
     for warning in &config.warnings {
         eprintln!("{warning}");
     }
+    let keys = keys(&config)?;
     println!("{}: good", args.config.display());
-    print!("{}", summary(&config));
+    print!("{}", summary(&config, &keys));
     Ok(())
 }
 
-fn summary(config: &Config) -> String {
+/// Where the keys are, in words; a master key that is missing or does not fit is refused.
+pub(super) fn keys(config: &Config) -> Result<String, Failure> {
+    let refused = |fault: crate::store::KeyFault| Failure::refused(format!("encryption: {fault}"));
+    let fingerprint = Vault::inspect(&key_files(config)).map_err(refused)?;
+    let path = config.encryption.master_key.display();
+    let state = fingerprint.map_or_else(
+        || "made at the first start".to_owned(),
+        |fingerprint| format!("there, fingerprint {fingerprint}"),
+    );
+    let place = if config.encryption.is_beside_the_data(&config.store) {
+        "; it lies beside the data: who copies one copies both"
+    } else {
+        ""
+    };
+    Ok(format!("master key {path} ({state}{place}), destroyed keys in {}", config.encryption.destroyed_keys.display()))
+}
+
+fn summary(config: &Config, keys: &str) -> String {
     let listen = [("smpp", config.listen.smpp), ("smpps", config.listen.smpps), ("admin", config.listen.admin)];
     let listen: Vec<_> =
         listen.iter().filter_map(|(name, address)| address.map(|address| format!("{name} {address}"))).collect();
@@ -27,6 +47,7 @@ fn summary(config: &Config) -> String {
     };
     let mut text = format!("listen    {}\n", listen.join(", "));
     text += &format!("store     {}, {durability}\n", config.store.path.display());
+    text += &format!("keys      {keys}\n");
     for operator in &config.operators {
         let accounts = operator.accounts.as_ref().map_or_else(|| "all accounts".to_owned(), |names| names.join(" "));
         text += &format!("operator  {}: {}, {accounts}\n", operator.name, operator.role.name());

@@ -11,11 +11,12 @@ use tokio::time::{MissedTickBehavior, interval};
 use crate::admin::{
     AccountRow, AuditRow, COMMIT_BOUNDS, Check, Count, DELAY_BOUNDS_US, Histogram, LinkRow, Snapshot, Status,
 };
-use crate::audit::{Activity, Event, Recorder};
+use crate::audit::{Activity, Draft, Event, Recorder};
 use crate::clock::{Clock, Mono};
 use crate::net::{Phase, Pulse, Watch};
 use crate::policy::{Class, Inflation, Policy};
 use crate::session::Role;
+use crate::store::KeyFigures;
 
 /// How often a snapshot is taken; rates on the page are over this span.
 const EVERY: Duration = Duration::from_secs(1);
@@ -32,6 +33,7 @@ pub(super) async fn publish(
     (recorder, activity): (Recorder, Activity),
 ) {
     let mut alarms = Alarms::default();
+    let mut told = KeyFigures::default();
     let mut ticks = interval(EVERY);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
     loop {
@@ -43,6 +45,8 @@ pub(super) async fn publish(
         phase(&status, &server.phase);
         if server.pulse.has_changed().unwrap_or(false) {
             let pulse = Arc::clone(&server.pulse.borrow_and_update());
+            key_events(&told, &pulse.health.keys).into_iter().for_each(|event| recorder.note(event));
+            told = pulse.health.keys;
             let store = match &pulse.store_failing {
                 None => Check::pass("takes commits"),
                 Some(fault) => Check::fail(fault.clone()),
@@ -95,6 +99,17 @@ impl Alarms {
     }
 }
 
+/// What became of keys since it was last told; numbers only.
+fn key_events(told: &KeyFigures, figures: &KeyFigures) -> Vec<Draft> {
+    let counts = [
+        ("keys.make", told.made, figures.made),
+        ("keys.destroy", told.destroyed, figures.destroyed),
+        ("keys.rewrap", told.rewrapped, figures.rewrapped),
+    ];
+    let more = counts.into_iter().filter(|(_, before, now)| now > before);
+    more.map(|(action, before, now)| Draft::system(action, format!("{} keys", now - before))).collect()
+}
+
 fn phase(status: &Status, phase: &watch::Receiver<Phase>) {
     match &*phase.borrow() {
         Phase::Opening => status.recovery(Check::fail("opening the store")),
@@ -120,6 +135,8 @@ fn snapshot(pulse: &Pulse, server: &Watch, policy: &Policy, clock: Clock) -> Sna
     let store = &mut snapshot.store;
     store.octets = pulse.health.octets;
     store.archive_blocks = pulse.health.archive_blocks;
+    let keys = pulse.health.keys;
+    (store.keys, store.keys_destroyed) = (keys.keys, keys.destroyed);
     store.commits = pulse.commits;
     store.commit_octets = pulse.commit_octets;
     let buckets = |observed: Option<&_>, bounds| match observed {

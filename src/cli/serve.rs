@@ -77,6 +77,10 @@ fn greeting(config: &Config) -> String {
 
 /// Runs the server with the configuration that `text` is; `greeting` is printed once it serves.
 async fn run(config: Config, text: &str, greeting: Option<String>) -> Result<(), Failure> {
+    let keys = super::check::keys(&config)?;
+    if config.encryption.is_beside_the_data(&config.store) && !config.is_sandbox {
+        tracing::warn!("{keys}");
+    }
     let clock = Clock::start();
     let status = Status::new(clock);
     let (stop, wish) = watch::channel(false);

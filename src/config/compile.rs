@@ -11,8 +11,8 @@ use super::cursor::At;
 use super::mistake::{Ledger, Mistakes, did_you_mean};
 use super::raw::{Raw, RawAudit, RawListen, RawSession, RawStore};
 use super::{
-    AuditConfig, Config, Durability, Limits, Listen, SessionTimers, StoreConfig, account, carrier, guard, inbound,
-    operator, privacy, route, screen, tls,
+    AuditConfig, Config, Durability, Limits, Listen, SessionTimers, StoreConfig, account, carrier, encryption, guard,
+    inbound, operator, privacy, route, screen, tls,
 };
 use crate::policy::{Carrier, Country, Decoy, Policy, Prefixes, Retention, Validity};
 
@@ -23,7 +23,7 @@ const SOCKET_PATH_MAX: usize = 107;
 pub(super) struct Desk<'a> {
     pub(super) ledger: &'a Ledger,
     /// The folder of the file.
-    folder: &'a Path,
+    pub(super) folder: &'a Path,
 }
 
 /// Reads a text; `path` names it in mistakes.
@@ -51,6 +51,8 @@ impl Desk<'_> {
     fn config(&self, raw: &Raw) -> Option<Config> {
         let session = session(&raw.session);
         let store = self.store(&raw.store);
+        let handed_over = std::env::var_os("CREDENTIALS_DIRECTORY").map(PathBuf::from);
+        let encryption = encryption::encryption(self, &raw.encryption, &store, handed_over.as_deref());
         let listen = self.listen(&raw.listen, raw.tls.is_some(), &store);
         let tls = raw.tls.as_ref().and_then(|tls| tls::listener(self, tls));
         let audit = self.audit(&raw.audit, &store);
@@ -97,6 +99,7 @@ impl Desk<'_> {
             listen,
             tls,
             store,
+            encryption,
             session,
             limits,
             privacy: privacy::privacy(raw),

@@ -7,6 +7,7 @@ mod account;
 mod carrier;
 mod compile;
 mod cursor;
+mod encryption;
 mod guard;
 mod habit;
 mod inbound;
@@ -43,6 +44,8 @@ pub struct Config {
     pub tls: Option<Tls>,
     /// Where and how firmly state is kept.
     pub store: StoreConfig,
+    /// Where the keys are under which it is encrypted.
+    pub encryption: EncryptionConfig,
     /// Timers of every session.
     pub session: SessionTimers,
     /// Bounds on the whole process.
@@ -94,6 +97,19 @@ pub struct StoreConfig {
     pub path: PathBuf,
     /// What an acknowledgement promises.
     pub durability: Durability,
+}
+
+/// Where the keys of the store are. The keys themselves are in the folder of the store, wrapped by the master key.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct EncryptionConfig {
+    /// The file of the master key; made when missing, for a store that has no keys yet.
+    pub master_key: PathBuf,
+    /// Whether the service manager hands that file over: it is not made then, and its mode is not judged.
+    pub is_credential: bool,
+    /// The file of the master key before, while one takes the place of the other.
+    pub previous: Option<PathBuf>,
+    /// The register of destroyed keys.
+    pub destroyed_keys: PathBuf,
 }
 
 /// What an acknowledgement promises.

@@ -34,6 +34,7 @@ pub(super) struct Raw {
     pub(super) listen: RawListen,
     pub(super) tls: Option<RawTls>,
     pub(super) store: RawStore,
+    pub(super) encryption: RawEncryption,
     pub(super) session: RawSession,
     pub(super) limits: RawLimits,
     pub(super) retention: RawRetention,
@@ -68,6 +69,13 @@ pub(super) struct RawTls {
 pub(super) struct RawStore {
     pub(super) path: Option<At<String>>,
     pub(super) durability: Option<At<String>>,
+}
+
+#[derive(Debug)]
+pub(super) struct RawEncryption {
+    pub(super) master_key: Option<At<String>>,
+    pub(super) master_key_previous: Option<At<String>>,
+    pub(super) destroyed_keys: Option<At<String>>,
 }
 
 #[derive(Debug)]
@@ -221,6 +229,7 @@ impl Raw {
             listen: RawListen::read(top.table("listen")),
             tls: if tls.is_present() { Some(RawTls::read(tls)) } else { None },
             store: RawStore::read(top.table("store")),
+            encryption: RawEncryption::read(top.table("encryption")),
             session: RawSession::read(top.table("session")),
             limits: RawLimits::read(top.table("limits")),
             retention: RawRetention::read(top.table("retention")),
@@ -269,6 +278,18 @@ impl RawTls {
 impl RawStore {
     fn read(table: Cursor<'_>) -> Self {
         let raw = Self { path: table.text("path"), durability: table.text("durability") };
+        table.finish();
+        raw
+    }
+}
+
+impl RawEncryption {
+    fn read(table: Cursor<'_>) -> Self {
+        let raw = Self {
+            master_key: table.text("master_key"),
+            master_key_previous: table.text("master_key_previous"),
+            destroyed_keys: table.text("destroyed_keys"),
+        };
         table.finish();
         raw
     }

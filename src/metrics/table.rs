@@ -466,6 +466,22 @@ pub const TABLE: &[Metric] = &[
         read: |view, samples| samples.count(&[], view.snapshot.store.archive_blocks),
     },
     Metric {
+        name: "smppgate_keys",
+        kind: Kind::Gauge,
+        labels: &[],
+        unit: "keys",
+        help: "Data keys of the store: one for each account and day.",
+        read: |view, samples| samples.count(&[], view.snapshot.store.keys),
+    },
+    Metric {
+        name: "smppgate_keys_destroyed_total",
+        kind: Kind::Counter,
+        labels: &[],
+        unit: "keys",
+        help: "Data keys destroyed because the retention of their day was over, or their account was closed.",
+        read: |view, samples| samples.count(&[], view.snapshot.store.keys_destroyed),
+    },
+    Metric {
         name: "smppgate_sealed_total",
         kind: Kind::Counter,
         labels: &[],
@@ -479,9 +495,7 @@ pub const TABLE: &[Metric] = &[
         labels: &["class"],
         unit: "records",
         help: "Records forgotten because their retention was over, by class.",
-        read: |view, samples| {
-            view.snapshot.store.swept.iter().for_each(|swept| samples.count(&[&swept.reason], swept.count));
-        },
+        read: |view, samples| view.snapshot.store.swept.iter().for_each(|row| samples.count(&[&row.reason], row.count)),
     },
     Metric {
         name: "smppgate_retention_overdue",

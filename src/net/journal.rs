@@ -137,7 +137,12 @@ impl Writer {
             }
             let holds = order.holds.as_deref();
             if let Some(before) = order.sweep {
-                done.swept = self.sweep(|store, held| store.sweep_around(before, SWEEP_BLOCKS, held), holds);
+                let none_held = holds.is_none_or(Holds::is_empty);
+                let sweep = |store: &mut dyn Store, held: &Asked<'_>| match none_held {
+                    true => store.sweep(before, SWEEP_BLOCKS),
+                    false => store.sweep_around(before, SWEEP_BLOCKS, held),
+                };
+                done.swept = self.sweep(sweep, holds);
             }
             if order.unhold {
                 done.released = self.sweep(|store, held| store.unhold(SWEEP_BLOCKS, held), holds).map(Box::new);

@@ -37,7 +37,7 @@ pub use inbox::{INBOX_CAPACITY, Inbox, Mail, Stopped};
 pub use listen::listen;
 pub use rim::Rim;
 pub use roster::{Roster, Row, Which, mode_name};
-pub use serve::{Board, Listeners, Phase, Records, ServeError, Watch, holds, serve};
+pub use serve::{Board, Listeners, Phase, Records, ServeError, Watch, holds, key_files, serve};
 pub use stop::StopWatch;
 pub use tally::{Tally, Totals};
 pub use tls::{Clear, OverTls, ServerTls, TlsError, TlsFiles};

@@ -25,11 +25,11 @@ use super::tls::{Clear, OverTls, ServerTls, TlsError, TlsFiles};
 use crate::audit::Recorder;
 use crate::bridge::{Bridge, Input};
 use crate::clock::Clock;
-use crate::config::{CarrierBind, CarrierConfig, Config};
+use crate::config::{CarrierBind, CarrierConfig, Config, EncryptionConfig};
 use crate::pdu::{Bind, Password};
 use crate::policy::{Holds, Policy, Token, TokenKey};
 use crate::session::{BindMode, Settings};
-use crate::store::{Durability, Enrolled, Fault, Progress, SledStore, Store, Tuning};
+use crate::store::{Durability, Enrolled, Fault, KeyFiles, MasterFiles, Progress, SledStore, Store, Tuning, Vault};
 
 /// Why the server could not start, or ended early.
 #[derive(Debug, thiserror::Error)]
@@ -309,15 +309,21 @@ async fn open(
     records: &Records,
 ) -> Result<(Box<dyn Store>, Bridge, Enrolled, Holds), ServeError> {
     let (path, backlog) = (config.store.path.clone(), config.limits.backlog);
+    let keys = key_files(config);
     let policy = Arc::clone(&config.policy);
     let records = records.clone();
     let (progress, mut steps) = mpsc::channel(1);
     let opening = tokio::task::spawn_blocking(move || -> Result<_, Fault> {
-        let mut store = SledStore::open(&path, Tuning::default())?;
+        let vault = Vault::open(&keys, clock.now().unix)?;
+        let mut store = SledStore::open_sealed(&path, Tuning::default(), vault)?;
         let accounts: Vec<&str> = policy.accounts.iter().map(|account| account.system_id.as_str()).collect();
         let carriers: Vec<&str> = policy.carriers.iter().map(|carrier| carrier.name.as_str()).collect();
         let enrolled = store.enroll(&accounts, &carriers)?;
         let holds = records.holds(&enrolled, &policy);
+        if holds.is_empty() {
+            // What a backup brought back, or what fell due meanwhile; with holds, the sweep looks first what they cover.
+            store.retire(clock.now().unix, None)?;
+        }
         let bridge = Bridge::new((*policy).clone(), &enrolled, backlog, seed);
         let mut bridge = bridge.with_rights(holds.clone(), records.graves);
         let mut damage = None;
@@ -352,6 +358,14 @@ async fn open(
         Ok(Err(fault)) => Err(ServeError::Store { path: config.store.path.display().to_string(), fault }),
         Err(_panicked) => Err(ServeError::Ended),
     }
+}
+
+/// Where the keys of the store are.
+#[must_use]
+pub fn key_files(config: &Config) -> KeyFiles {
+    let EncryptionConfig { master_key, is_credential, previous, destroyed_keys } = config.encryption.clone();
+    let master = MasterFiles { current: master_key, guarded: is_credential, may_make: !is_credential, previous };
+    KeyFiles { folder: config.store.path.join("keys"), master, register: destroyed_keys }
 }
 
 fn session_settings(config: &Config) -> Settings {

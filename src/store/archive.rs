@@ -5,6 +5,7 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
+use std::ops::Range;
 
 use super::block::BLOCK_OCTETS;
 use super::envelope::{self, Damage, ENVELOPE_LENGTH, Kind};
@@ -134,7 +135,7 @@ impl Party {
 impl ArchiveRecord {
     /// Appends the packed form.
     pub fn encode(&self, out: &mut Vec<u8>) {
-        let mut head = [0; 34];
+        let mut head = [0; RECORD_HEAD];
         head[0..8].copy_from_slice(&self.id.0.to_le_bytes());
         head[8..10].copy_from_slice(&self.account.0.to_le_bytes());
         head[10] = self.class;
@@ -327,8 +328,54 @@ impl fmt::Debug for ArchiveBlock {
     }
 }
 
+/// Whose the record is that starts at `start`.
+pub(super) fn account_at(octets: &[u8], start: usize) -> Result<AccountId, Damage> {
+    let short = Damage::Short { found: octets.len(), expected: start + RECORD_HEAD };
+    let account = octets.get(start + 8..).and_then(|rest| rest.first_chunk()).ok_or(short)?;
+    Ok(AccountId(u16::from_le_bytes(*account)))
+}
+
+/// Where the octets of both addresses are of the record that starts at `start`; it ends with the second.
+pub(super) fn parties_at(octets: &[u8], start: usize) -> Result<[Range<usize>; 2], Damage> {
+    let mut at = start + RECORD_HEAD;
+    let mut party = || {
+        let short = Damage::Short { found: octets.len(), expected: at + PARTY_HEAD };
+        let length = usize::from(*octets.get(at + PARTY_HEAD - 1).ok_or(short)?);
+        let range = at + PARTY_HEAD..at + PARTY_HEAD + length;
+        at = range.end;
+        if range.end > octets.len() {
+            return Err(Damage::Short { found: octets.len(), expected: range.end });
+        }
+        Ok(range)
+    };
+    Ok([party()?, party()?])
+}
+
+/// Removes the records of other accounts than those to `keep`, and counts the rest. Of the identities that the head
+/// names as least and greatest, none need be left.
+pub(super) fn retain(octets: &mut Vec<u8>, keep: impl Fn(AccountId) -> bool) -> Result<(), Damage> {
+    let (mut start, mut to, mut count) = (RECORDS_AT, RECORDS_AT, 0_u32);
+    while start < octets.len() {
+        let account = account_at(octets, start)?;
+        let [_, destination] = parties_at(octets, start)?;
+        if keep(account) {
+            octets.copy_within(start..destination.end, to);
+            to += destination.end - start;
+            count += 1;
+        }
+        start = destination.end;
+    }
+    octets.truncate(to);
+    octets[ENVELOPE_LENGTH + 5..ENVELOPE_LENGTH + 9].copy_from_slice(&count.to_le_bytes());
+    Ok(())
+}
+
+/// Octets of a record before its addresses, and of an address before its own.
+const RECORD_HEAD: usize = 34;
+const PARTY_HEAD: usize = 3;
+
 /// Offset of the first record: envelope, class, hour, count, least and greatest identity.
-const RECORDS_AT: usize = ENVELOPE_LENGTH + 25;
+pub(super) const RECORDS_AT: usize = ENVELOPE_LENGTH + 25;
 
 /// Stored where no carrier took the message.
 const NO_CARRIER: u16 = u16::MAX;

@@ -2,6 +2,7 @@
 //!
 //! A commit is one batch for the archive and its flush, when it seals, and then one batch for the journal and its flush.
 //! The engine refuses to go on after a failed write; it is dropped then, and opened again by the next call that writes.
+//! With a vault, blocks are sealed right before they go to the engine and opened right after they come from it.
 //!
 //! Starts no thread of its own and does not retry: the caller gives a commit again until it is stored.
 
@@ -17,8 +18,11 @@ use super::files::{Disk, SystemDisk, make_folder};
 use super::index::ArchiveIndex;
 use super::names;
 use super::sled::{Changes, Tuning, unpanicked};
+use super::vault::{self, Subject, Vault};
 use super::witness::Witness;
 use super::{Commit, Durability, Enrolled, Fault, Health, Progress, Recovered, Store, check_cuts};
+use crate::clock::Unix;
+use crate::message::AccountId;
 
 /// A store in a directory of its own.
 pub struct SledStore {
@@ -31,6 +35,8 @@ pub struct SledStore {
     faulted: bool,
     witness: Witness,
     kept: Kept,
+    /// Seals what is stored; `None` where it is stored as it is.
+    vault: Option<Vault>,
 }
 
 impl SledStore {
@@ -40,11 +46,24 @@ impl SledStore {
     /// [`Fault::Locked`] when another process has it, [`Fault::Foreign`] when the directory is used for something else
     /// or by a newer version, [`Fault::Corrupt`] and [`Fault::DamagedArchive`] when its files are damaged.
     pub fn open(path: &Path, tuning: Tuning) -> Result<Self, Fault> {
-        Self::open_on(Arc::new(SystemDisk), path, tuning)
+        Self::open_on(Arc::new(SystemDisk), path, tuning, None)
+    }
+
+    /// Opens a store whose blocks this vault seals. Blocks from before it had one are read as they are.
+    ///
+    /// # Errors
+    /// As [`SledStore::open`], and [`Fault::Keys`] when blocks are sealed under keys that the vault does not have.
+    pub fn open_sealed(path: &Path, tuning: Tuning, vault: Vault) -> Result<Self, Fault> {
+        Self::open_on(Arc::new(SystemDisk), path, tuning, Some(vault))
     }
 
     /// [`SledStore::open`], with another disk than the system's.
-    pub(super) fn open_on(disk: Arc<dyn Disk>, path: &Path, tuning: Tuning) -> Result<Self, Fault> {
+    pub(super) fn open_on(
+        disk: Arc<dyn Disk>,
+        path: &Path,
+        tuning: Tuning,
+        vault: Option<Vault>,
+    ) -> Result<Self, Fault> {
         refuse_other_files(path)?;
         let doing = "opening the store";
         let io = |error: io::Error| io_fault(doing, &error);
@@ -57,6 +76,7 @@ impl SledStore {
             faulted: false,
             witness: Witness::open(path).map_err(io)?,
             kept: Kept::default(),
+            vault,
         };
         store.load(doing)?;
         Ok(store)
@@ -65,8 +85,52 @@ impl SledStore {
     /// Fills what is kept in memory.
     fn load(&mut self, doing: &'static str) -> Result<(), Fault> {
         let claimed = self.witness.claimed();
-        self.kept = self.with_engine(doing, |engine| engine.load(doing, claimed))?;
+        let vault = self.vault.take();
+        let kept = self.with_engine(doing, |engine| engine.load(doing, claimed, vault.as_ref()));
+        self.vault = vault;
+        self.kept = kept?;
         Ok(())
+    }
+
+    /// What is in a journal slot, as it is stored.
+    fn stored_block(&self, doing: &'static str, block: u64) -> Result<Option<Vec<u8>>, Fault> {
+        let Some(slot) = self.kept.journal.slot(block) else { return Ok(None) };
+        let engine = self.engine(doing)?;
+        unpanicked(doing, || engine.journal.read(doing, slot)).map(|octets| octets.map(|octets| octets.to_vec()))
+    }
+
+    /// A stored journal block as it was before.
+    fn open_block(&self, block: u64, octets: Vec<u8>) -> Result<Block, Fault> {
+        vault::open_block(self.vault.as_ref(), block, octets).map_err(|unopened| unopened.of_block(block))
+    }
+
+    /// What is in an archive slot, as it is stored.
+    fn stored_archive(&self, doing: &'static str, key: ArchiveKey) -> Result<Option<Vec<u8>>, Fault> {
+        let Some(slot) = self.kept.archive.slot(key) else { return Ok(None) };
+        let engine = self.engine(doing)?;
+        unpanicked(doing, || engine.archive.read(doing, slot)).map(|octets| octets.map(|octets| octets.to_vec()))
+    }
+
+    /// Puts archive blocks into their slots, sealed.
+    fn put_archive(&mut self, places: &[(ArchiveKey, u32)], blocks: &[ArchiveBlock]) -> Result<Changes, Fault> {
+        let mut changes = Changes::default();
+        for ((_, slot), block) in places.iter().zip(blocks) {
+            let sealed = self.vault.as_mut().map(|vault| vault.seal_archive(block)).transpose();
+            let sealed = sealed.map_err(|unopened| unopened.of_archive(block.key))?;
+            changes.put(*slot, sealed.unwrap_or(&block.octets));
+        }
+        Ok(changes)
+    }
+
+    /// Puts journal blocks into their slots, sealed.
+    fn put_journal(&mut self, places: &[(u64, u32)], blocks: &[Block]) -> Result<Changes, Fault> {
+        let mut changes = Changes::default();
+        for ((_, slot), block) in places.iter().zip(blocks) {
+            let sealed = self.vault.as_mut().map(|vault| vault.seal_journal(block)).transpose();
+            let sealed = sealed.map_err(|unopened| unopened.of_block(block.number))?;
+            changes.put(*slot, sealed.unwrap_or(&block.octets));
+        }
+        Ok(changes)
     }
 
     /// Runs `task` on the engine, opened again if need be. A fault closes it: sled does nothing more after a failed
@@ -173,22 +237,16 @@ impl Store for SledStore {
         self.make(&archived, &stored)?;
         let freed: Vec<u32> = commit.cut.iter().filter_map(|number| self.kept.journal.slot(*number)).collect();
         let redone: Vec<u32> = commit.blocks.iter().filter_map(|block| self.kept.journal.slot(block.number)).collect();
+        let mut archivings = self.put_archive(&archived, &commit.archive)?;
+        let mut changes = self.put_journal(&stored, &commit.blocks)?;
         self.with_engine(doing, |engine| {
             if !commit.archive.is_empty() {
                 engine.archive.renew(doing, archived.iter().map(|(_, slot)| *slot))?;
-                let mut changes = Changes::default();
-                for ((_, slot), block) in archived.iter().zip(&commit.archive) {
-                    changes.put(*slot, &block.octets);
-                }
-                changes.note(MARK, &mark.archivings.to_le_bytes());
+                archivings.note(MARK, &mark.archivings.to_le_bytes());
                 // Flushed even where the journal is not: the cut must never be on the disk before what it cuts.
-                engine.archive.apply(doing, changes, true)?;
+                engine.archive.apply(doing, archivings, true)?;
             }
             engine.journal.renew(doing, stored.iter().map(|(_, slot)| *slot))?;
-            let mut changes = Changes::default();
-            for ((_, slot), block) in stored.iter().zip(&commit.blocks) {
-                changes.put(*slot, &block.octets);
-            }
             freed.iter().for_each(|slot| changes.clear(*slot));
             if !commit.cut.is_empty() {
                 changes.note(MARK, &mark.encode());
@@ -211,19 +269,17 @@ impl Store for SledStore {
 
     fn read(&self, block: u64) -> Result<Option<Block>, Fault> {
         let doing = "reading a journal block";
-        let Some(slot) = self.kept.journal.slot(block) else { return Ok(None) };
-        let engine = self.engine(doing)?;
-        let Some(octets) = unpanicked(doing, || engine.journal.read(doing, slot))? else { return Ok(None) };
-        Block::check(block, octets.to_vec()).map(Some).map_err(|damage| Fault::Damaged { block, damage })
+        let Some(octets) = self.stored_block(doing, block)? else { return Ok(None) };
+        self.open_block(block, octets).map(Some)
     }
 
     fn recover(&mut self, each: &mut dyn FnMut(Block, Progress)) -> Result<Recovered, Fault> {
         self.with_engine("reading the journal", |_| Ok(()))?;
+        let doing = "reading the journal";
         let total = self.kept.journal.len() as u64;
         for ((number, _), done) in self.kept.journal.iter().zip(1..) {
-            if let Some(block) = self.read(number)? {
-                each(block, Progress { done, total });
-            }
+            let Some(octets) = self.stored_block(doing, number)? else { continue };
+            each(self.open_block(number, octets)?, Progress { done, total });
         }
         let torn: Vec<_> = self.kept.index.keys().filter(|key| self.kept.journal.slot(key.block).is_some()).collect();
         self.forget(&torn)?;
@@ -246,12 +302,9 @@ impl Store for SledStore {
         let freed: Vec<u32> = gone.iter().filter_map(|key| self.kept.archive.slot(*key)).collect();
         let fresh = places.iter().filter(|(key, _)| self.kept.archive.slot(*key).is_none()).map(|(_, slot)| *slot);
         let (fresh, redone): (Vec<u32>, _) = (fresh.collect(), places.iter().map(|(_, slot)| *slot));
+        let mut changes = self.put_archive(&places, put)?;
         self.with_engine(doing, |engine| {
             engine.archive.renew(doing, fresh)?;
-            let mut changes = Changes::default();
-            for ((_, slot), block) in places.iter().zip(put) {
-                changes.put(*slot, &block.octets);
-            }
             freed.iter().for_each(|slot| changes.clear(*slot));
             engine.archive.apply(doing, changes, true)?;
             engine.archive.supersede(doing, redone)
@@ -302,17 +355,48 @@ impl Store for SledStore {
     }
 
     fn archive_block(&self, key: ArchiveKey) -> Result<Option<ArchiveBlock>, Fault> {
-        let doing = "reading an archive block";
-        let Some(slot) = self.kept.archive.slot(key) else { return Ok(None) };
-        let engine = self.engine(doing)?;
-        let Some(octets) = unpanicked(doing, || engine.archive.read(doing, slot))? else { return Ok(None) };
-        let checked = ArchiveBlock::check(key, octets.to_vec());
-        checked.map(|(block, _)| Some(block)).map_err(|damage| Fault::DamagedArchive { key, damage })
+        self.archive_block_about(key, None)
+    }
+
+    fn archive_block_about(&self, key: ArchiveKey, subject: Option<&Subject>) -> Result<Option<ArchiveBlock>, Fault> {
+        let Some(octets) = self.stored_archive("reading an archive block", key)? else { return Ok(None) };
+        vault::open_if_about(self.vault.as_ref(), key, octets, subject).map_err(|unopened| unopened.of_archive(key))
+    }
+
+    fn archive_heads(&self, key: ArchiveKey) -> Result<Option<ArchiveBlock>, Fault> {
+        let Some(octets) = self.stored_archive("reading an archive block", key)? else { return Ok(None) };
+        vault::unopened(key, octets).map(Some).map_err(|damage| Fault::DamagedArchive { key, damage })
+    }
+
+    fn retire(&mut self, now: Unix, going: Option<&[ArchiveKey]>) -> Result<u64, Fault> {
+        let doing = "destroying keys";
+        let oldest = self.kept.journal.iter().next().map(|(number, _)| number);
+        let oldest = oldest.map(|number| self.stored_block(doing, number)).transpose()?;
+        let Self { vault: Some(vault), kept, .. } = self else { return Ok(0) };
+        // A block that was never sealed has some behind it that are.
+        let journal_from = oldest.flatten().map(|octets| vault::serial_of(&octets).unwrap_or(0));
+        let over = vault.over(now, journal_from, |day| kept.index.needs_day(day, going));
+        if over.is_empty() {
+            return Ok(0);
+        }
+        // A buffered cut may be lost, and then its blocks are needed once more.
+        self.with_engine(doing, |engine| engine.journal.flush(doing))?;
+        let destroyed = self.vault.as_mut().map(|vault| vault.destroy(&over));
+        Ok(destroyed.transpose()?.unwrap_or(0))
+    }
+
+    fn shred(&mut self, account: AccountId) -> Result<u64, Fault> {
+        let shredded = self.vault.as_mut().map(|vault| vault.shred(account.0));
+        Ok(shredded.transpose()?.unwrap_or(0))
     }
 
     fn health(&self) -> Health {
-        let octets = self.engine.as_ref().map_or(0, |engine| engine.journal.octets() + engine.archive.octets());
-        Health { octets, journal_blocks: self.kept.journal.len() as u64, archive_blocks: self.kept.index.len() as u64 }
+        Health {
+            octets: self.engine.as_ref().map_or(0, |engine| engine.journal.octets() + engine.archive.octets()),
+            journal_blocks: self.kept.journal.len() as u64,
+            archive_blocks: self.kept.index.len() as u64,
+            keys: self.vault.as_ref().map(Vault::figures).unwrap_or_default(),
+        }
     }
 }
 
@@ -329,8 +413,7 @@ const GIVE_BACK: usize = 64;
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::clock::Unix;
-    use crate::message::{AccountId, CarrierId, MessageId};
+    use crate::message::{CarrierId, MessageId};
     use crate::store::{ArchiveBuilder, ArchiveRecord, BlockBuilder, Party, Write};
 
     fn sealing(store: &mut SledStore) -> Commit {

@@ -16,6 +16,7 @@ use super::index::ArchiveIndex;
 use super::names::Names;
 use super::sled::{Database, Tuning, foreign};
 use super::slots::Slots;
+use super::vault::Vault;
 use super::witness::Witness;
 use crate::message::MessageId;
 
@@ -56,10 +57,12 @@ impl Engine {
         Ok(Self { journal, archive })
     }
 
-    /// Reads everything but the journal's writes. `claimed` is the witness's.
-    pub(super) fn load(&self, doing: &'static str, claimed: u64) -> Result<Kept, Fault> {
+    /// Reads everything but the journal's writes. `claimed` is the witness's; the vault must know all keys.
+    pub(super) fn load(&self, doing: &'static str, claimed: u64, vault: Option<&Vault>) -> Result<Kept, Fault> {
         let mut kept = Kept { mark: self.mark(doing)?, ..Kept::default() };
+        let check_key = |octets: &[u8]| vault.map_or(Ok(()), |vault| vault.check_key(octets));
         self.journal.each(doing, |slot, octets| {
+            check_key(octets)?;
             match envelope::number(octets) {
                 Some(number) => kept.journal.occupy(number, slot),
                 None => kept.journal.vacant(slot),
@@ -67,6 +70,7 @@ impl Engine {
             Ok(())
         })?;
         self.archive.each(doing, |slot, octets| {
+            check_key(octets)?;
             match ArchiveKey::of(octets) {
                 Some(key) => {
                     let extent = Extent::read(key, octets).map_err(|damage| Fault::DamagedArchive { key, damage })?;
@@ -178,7 +182,8 @@ pub(super) fn io_fault(doing: &'static str, error: &io::Error) -> Fault {
 const JOURNAL: &str = "journal";
 const ARCHIVE: &str = "archive";
 /// What the process keeps in the same directory, and may have made before the store.
-const BESIDE: &[&str] = &["audit", "activity", "control.sock", "standing.json", "token.key"];
+const BESIDE: &[&str] =
+    &["audit", "activity", "control.sock", "standing.json", "token.key", "keys", "master.key", "destroyed-keys"];
 
 /// Note of the [`Mark`] in the journal, and of the number of archivings in the archive.
 pub(super) const MARK: &[u8] = b"m";

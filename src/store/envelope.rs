@@ -1,7 +1,7 @@
 //! The octets around every block, journal and archive alike: version, kind, length, number and checksum.
 //!
-//! Knows nothing of what is inside. Layout, little-endian: version u8, kind u8, reserved u16 (zero; room for the
-//! identity of an encryption key), length u32 (of the whole block), number u64, crc32 u32 (of all octets but itself).
+//! Knows nothing of what is inside. Layout, little-endian: version u8, kind u8, reserved u16 (zero), length u32 (of the
+//! whole block), number u64, crc32 u32 (of all octets but itself).
 
 /// Octets before the payload of a block.
 pub(super) const ENVELOPE_LENGTH: usize = 20;
@@ -17,6 +17,10 @@ pub(super) enum Kind {
     Journal = 1,
     /// Records of settled messages.
     Archive = 2,
+    /// Writes of the journal, with their secrets sealed.
+    SealedJournal = 3,
+    /// Records of settled messages, with their secrets sealed.
+    SealedArchive = 4,
 }
 
 /// Stored octets that are not what was written. Nothing in it comes from the damaged octets but small numbers.
@@ -72,6 +76,9 @@ pub enum Damage {
         /// The offset asked for.
         offset: u32,
     },
+    /// What is sealed in it does not open with its key: it was changed, or is not from here.
+    #[error("what is sealed in it does not open with its key")]
+    Sealed,
     /// A field holds what no writer puts there.
     #[error("a record's field holds an impossible value")]
     Field,
@@ -127,6 +134,19 @@ pub(super) fn check(kind: Kind, number: u64, octets: &[u8]) -> Result<&[u8], Dam
 /// The number in an envelope; `None` when the octets are shorter than one. The checksum is not looked at.
 pub(super) fn number(octets: &[u8]) -> Option<u64> {
     octets.first_chunk::<ENVELOPE_LENGTH>().map(own_number)
+}
+
+/// Whether the block's secrets are sealed. The checksum is not looked at.
+pub(super) fn is_sealed(octets: &[u8]) -> bool {
+    let sealed = [Kind::SealedJournal as u8, Kind::SealedArchive as u8];
+    octets.first_chunk::<ENVELOPE_LENGTH>().is_some_and(|envelope| sealed.contains(&envelope[1]))
+}
+
+/// Says what the block holds from now on; [`seal`] comes behind it.
+pub(super) fn set_kind(octets: &mut [u8], kind: Kind) {
+    if let Some(octet) = octets.get_mut(1) {
+        *octet = kind as u8;
+    }
 }
 
 fn own_number(envelope: &[u8; ENVELOPE_LENGTH]) -> u64 {

@@ -116,15 +116,34 @@ pub(super) fn erase(
     Ok(step)
 }
 
-/// [`Store::sweep_around`].
+/// [`Store::sweep`], and [`Store::sweep_around`] where something may be held.
+///
+/// Keys go before blocks: where nothing is held, all that are over; else those of a day whose last blocks go now, once
+/// what is held of these was filed under another key.
 pub(super) fn sweep(
     store: &mut (impl Store + ?Sized),
     before: Unix,
     at_most: usize,
-    held: &Asked<'_>,
+    held: Option<&Asked<'_>>,
 ) -> Result<Swept, Fault> {
     let keys = store.archive().forgettable(hour(before), at_most);
-    let mut swept = take_out(store, &keys, held, |key| ArchiveKey { class: HELD, ..key })?;
+    let mut swept = match held {
+        None => {
+            store.retire(before, None)?;
+            let (_, tally) = divide(store, &keys, None, |key| key)?;
+            store.replace(&[], &keys)?;
+            tally.swept(keys.len() as u64)
+        }
+        Some(_) => {
+            let (put, tally) = divide(store, &keys, held, |key| ArchiveKey { class: HELD, ..key })?;
+            if !put.is_empty() {
+                store.replace(&put, &[])?;
+            }
+            store.retire(before, Some(&keys))?;
+            store.replace(&[], &keys)?;
+            tally.swept(keys.len() as u64)
+        }
+    };
     let index = store.archive();
     swept.done = index.forgettable(hour(before), 1).is_empty();
     swept.overdue = index.forgettable(hour(before).saturating_sub(1), OVERDUE_MAX).len() as u64;
@@ -143,33 +162,41 @@ pub(super) fn unhold(store: &mut (impl Store + ?Sized), at_most: usize, held: &A
             }
         }
     }
-    let mut swept = take_out(store, &keys, held, |key| key)?;
+    let (put, tally) = divide(store, &keys, Some(held), |key| key)?;
+    let gone: Vec<_> = keys.iter().copied().filter(|key| put.iter().all(|block| block.key != *key)).collect();
+    store.replace(&put, &gone)?;
+    let mut swept = tally.swept(keys.len() as u64);
     swept.done = keys.len() < at_most;
     Ok(swept)
 }
 
-/// Forgets these blocks, but for records that are held: they go under another key, beside what is there already.
-fn take_out(
-    store: &mut (impl Store + ?Sized),
+/// Divides the records of blocks that are to be forgotten: blocks of what is held, under other keys beside what is there
+/// already, and a count of the rest.
+fn divide(
+    store: &(impl Store + ?Sized),
     keys: &[ArchiveKey],
-    held: &Asked<'_>,
+    held: Option<&Asked<'_>>,
     kept_under: impl Fn(ArchiveKey) -> ArchiveKey,
-) -> Result<Swept, Fault> {
+) -> Result<(Vec<ArchiveBlock>, Tally), Fault> {
     let (mut kept, mut tally) = (BTreeMap::<ArchiveKey, Vec<ArchiveRecord>>::new(), Tally::default());
     for &key in keys {
-        // A damaged block is forgotten all the same; what can be read of it is counted.
-        let block = match store.archive_block(key) {
-            Ok(block) => block,
-            Err(Fault::DamagedArchive { .. }) => None,
-            Err(fault) => return Err(fault),
+        let mut held_here: Vec<ArchiveRecord> = match held {
+            Some(held) => {
+                let records = undamaged(store.archive_block(key))?;
+                records.into_iter().filter(|record| is_meant(record, held)).collect()
+            }
+            None => Vec::new(),
         };
-        for record in block.iter().flat_map(ArchiveBlock::records).flatten() {
-            if is_meant(&record, held) {
+        // Counted as they are stored: their keys may be gone already.
+        for record in undamaged(store.archive_heads(key))? {
+            if held_here.iter().any(|held| held.id == record.id) {
                 tally.held += 1;
-                kept.entry(kept_under(key)).or_default().push(record);
             } else {
                 tally.count(&record);
             }
+        }
+        if !held_here.is_empty() {
+            kept.entry(kept_under(key)).or_default().append(&mut held_here);
         }
     }
     let mut put = Vec::new();
@@ -181,9 +208,16 @@ fn take_out(
         }
         put.extend(ArchiveBlock::of(key, &own));
     }
-    let gone: Vec<_> = keys.iter().copied().filter(|key| put.iter().all(|block| block.key != *key)).collect();
-    store.replace(&put, &gone)?;
-    Ok(tally.swept(keys.len() as u64))
+    Ok((put, tally))
+}
+
+/// What can be read of a block: a damaged one is forgotten all the same.
+fn undamaged(block: Result<Option<ArchiveBlock>, Fault>) -> Result<Vec<ArchiveRecord>, Fault> {
+    match block {
+        Ok(block) => Ok(block.iter().flat_map(ArchiveBlock::records).flatten().collect()),
+        Err(Fault::DamagedArchive { .. }) => Ok(Vec::new()),
+        Err(fault) => Err(fault),
+    }
 }
 
 /// Counts what a sweep removes.

@@ -7,6 +7,7 @@ use std::ops::Bound;
 
 use super::archive::{ArchiveKey, Extent};
 use super::erasure::HELD;
+use super::vault::HELD_DAY;
 use crate::message::MessageId;
 
 /// The archive blocks of a store.
@@ -89,6 +90,29 @@ impl ArchiveIndex {
     pub fn behind(&self, after: Option<ArchiveKey>, at_most: usize) -> Vec<ArchiveKey> {
         let from = after.map_or(Bound::Unbounded, Bound::Excluded);
         self.blocks.range((from, Bound::Unbounded)).map(|(key, _)| *key).take(at_most).collect()
+    }
+
+    /// Whether blocks may be read that are sealed under the keys of this day of forgetting, counted from 1970-01-01 in UTC;
+    /// of [`HELD_DAY`], the held ones. With `going`, any block but these; without, only held ones.
+    pub(super) fn needs_day(&self, day: u32, going: Option<&[ArchiveKey]>) -> bool {
+        let key = |class, forget_hour, block| ArchiveKey { class, forget_hour, block };
+        if day == HELD_DAY {
+            let held = self.blocks.range(key(HELD, 0, 0)..).map(|(key, _)| key);
+            return held.into_iter().any(|key| going.is_none_or(|going| !going.contains(key)));
+        }
+        let Some(going) = going else { return false };
+        let first = day.saturating_mul(24);
+        let mut class = Some(0);
+        while let Some(least) = class.filter(|class| *class != HELD) {
+            let of_day = self.blocks.range(key(least, first, 0)..=key(least, first.saturating_add(23), u64::MAX));
+            if of_day.into_iter().any(|(key, _)| !going.contains(key)) {
+                return true;
+            }
+            // The next class that has blocks.
+            let next = self.blocks.range(key(least, u32::MAX, u64::MAX)..).map(|(key, _)| key.class);
+            class = next.into_iter().find(|class| *class > least);
+        }
+        false
     }
 
     /// All keys, in order.

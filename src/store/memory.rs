@@ -10,8 +10,10 @@ use super::archive::{ArchiveBlock, ArchiveKey};
 use super::block::Block;
 use super::index::ArchiveIndex;
 use super::names::{self, Names};
+use super::vault::{self, Subject, Vault};
 use super::{Commit, Durability, Enrolled, Fault, Health, Progress, Recovered, Store, check_cuts};
-use crate::message::MessageId;
+use crate::clock::Unix;
+use crate::message::{AccountId, MessageId};
 
 /// What happens at a commit or sweep, one for each, in the order scripted; after the last all goes well.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -40,6 +42,8 @@ pub struct MemoryStore {
     index: ArchiveIndex,
     script: VecDeque<Script>,
     delay: Duration,
+    /// Seals what is stored; `None` where it is stored as it is. What it does is durable at once.
+    vault: Option<Vault>,
 }
 
 #[derive(Clone, Default)]
@@ -65,6 +69,12 @@ impl MemoryStore {
     #[must_use]
     pub fn new() -> Self {
         Self::default()
+    }
+
+    /// An empty store whose blocks this vault seals.
+    #[must_use]
+    pub fn sealed(vault: Vault) -> Self {
+        Self { vault: Some(vault), ..Self::default() }
     }
 
     /// Adds to what happens at the next commits and sweeps.
@@ -180,6 +190,7 @@ impl State {
 impl Store for MemoryStore {
     fn commit(&mut self, commit: &Commit, durability: Durability) -> Result<(), Fault> {
         check_cuts(commit)?;
+        let Self { vault, .. } = self;
         let mut steps = Vec::new();
         let mut extents = Vec::with_capacity(commit.archive.len());
         if !commit.archive.is_empty() {
@@ -189,11 +200,12 @@ impl Store for MemoryStore {
                 let extent = block.extent().map_err(|damage| Fault::DamagedArchive { key: block.key, damage })?;
                 archived_to = archived_to.max(extent.greatest);
                 extents.push((block.key, extent));
-                put.push((block.key, block.octets[..].into()));
+                put.push((block.key, sealed_archive(vault.as_mut(), block)?));
             }
             steps.push(Step::Archive { put, remove: Vec::new(), archived_to });
         }
-        let put = commit.blocks.iter().map(|block| (block.number, block.octets[..].into())).collect();
+        let sealed = |block: &Block| Ok((block.number, sealed_block(vault.as_mut(), block)?));
+        let put = commit.blocks.iter().map(sealed).collect::<Result<_, Fault>>()?;
         steps.push(Step::Journal { put, cut: commit.cut.clone() });
         self.perform(steps, durability)?;
         for (key, extent) in extents {
@@ -204,7 +216,8 @@ impl Store for MemoryStore {
 
     fn read(&self, block: u64) -> Result<Option<Block>, Fault> {
         let Some(octets) = self.applied.journal.get(&block) else { return Ok(None) };
-        Block::check(block, octets.to_vec()).map(Some).map_err(|damage| Fault::Damaged { block, damage })
+        let opened = vault::open_block(self.vault.as_ref(), block, octets.to_vec());
+        opened.map(Some).map_err(|unopened| unopened.of_block(block))
     }
 
     fn recover(&mut self, each: &mut dyn FnMut(Block, Progress)) -> Result<Recovered, Fault> {
@@ -216,9 +229,9 @@ impl Store for MemoryStore {
         self.flush();
         self.index = ArchiveIndex::default();
         for (&key, octets) in &self.applied.archive {
-            let (_, extent) =
-                ArchiveBlock::check(key, octets.to_vec()).map_err(|damage| Fault::DamagedArchive { key, damage })?;
-            self.index.insert(key, extent);
+            let block = vault::unopened(key, octets.to_vec());
+            let extent = block.and_then(|block| block.extent());
+            self.index.insert(key, extent.map_err(|damage| Fault::DamagedArchive { key, damage })?);
         }
         let total = self.applied.journal.len() as u64;
         let mut done = 0;
@@ -236,7 +249,9 @@ impl Store for MemoryStore {
         if put.is_empty() && gone.is_empty() {
             return Ok(());
         }
-        let octets = put.iter().map(|block| (block.key, block.octets[..].into())).collect();
+        let vault = &mut self.vault;
+        let sealed = |block: &ArchiveBlock| Ok((block.key, sealed_archive(vault.as_mut(), block)?));
+        let octets = put.iter().map(sealed).collect::<Result<_, Fault>>()?;
         let step = Step::Archive { put: octets, remove: gone.to_vec(), archived_to: MessageId(0) };
         self.perform(vec![step], Durability::Flushed)?;
         for key in gone {
@@ -267,15 +282,56 @@ impl Store for MemoryStore {
     }
 
     fn archive_block(&self, key: ArchiveKey) -> Result<Option<ArchiveBlock>, Fault> {
+        self.archive_block_about(key, None)
+    }
+
+    fn archive_block_about(&self, key: ArchiveKey, subject: Option<&Subject>) -> Result<Option<ArchiveBlock>, Fault> {
         let Some(octets) = self.applied.archive.get(&key) else { return Ok(None) };
-        let (block, _) =
-            ArchiveBlock::check(key, octets.to_vec()).map_err(|damage| Fault::DamagedArchive { key, damage })?;
-        Ok(Some(block))
+        let opened = vault::open_if_about(self.vault.as_ref(), key, octets.to_vec(), subject);
+        opened.map_err(|unopened| unopened.of_archive(key))
+    }
+
+    fn archive_heads(&self, key: ArchiveKey) -> Result<Option<ArchiveBlock>, Fault> {
+        let Some(octets) = self.applied.archive.get(&key) else { return Ok(None) };
+        vault::unopened(key, octets.to_vec()).map(Some).map_err(|damage| Fault::DamagedArchive { key, damage })
+    }
+
+    fn retire(&mut self, now: Unix, going: Option<&[ArchiveKey]>) -> Result<u64, Fault> {
+        let Self { vault: Some(vault), index, applied, .. } = self else { return Ok(0) };
+        let oldest = applied.journal.values().next();
+        let journal_from = oldest.map(|octets| vault::serial_of(octets).unwrap_or(0));
+        let over = vault.over(now, journal_from, |day| index.needs_day(day, going));
+        if over.is_empty() {
+            return Ok(0);
+        }
+        self.flush();
+        let destroyed = self.vault.as_mut().map(|vault| vault.destroy(&over));
+        Ok(destroyed.transpose()?.unwrap_or(0))
+    }
+
+    fn shred(&mut self, account: AccountId) -> Result<u64, Fault> {
+        let shredded = self.vault.as_mut().map(|vault| vault.shred(account.0));
+        Ok(shredded.transpose()?.unwrap_or(0))
     }
 
     fn health(&self) -> Health {
         let State { journal, archive, .. } = &self.applied;
         let octets = journal.values().chain(archive.values()).map(|octets| octets.len() as u64).sum();
-        Health { octets, journal_blocks: journal.len() as u64, archive_blocks: archive.len() as u64 }
+        let keys = self.vault.as_ref().map(Vault::figures).unwrap_or_default();
+        Health { octets, journal_blocks: journal.len() as u64, archive_blocks: archive.len() as u64, keys }
     }
+}
+
+/// A journal block as it is stored.
+fn sealed_block(vault: Option<&mut Vault>, block: &Block) -> Result<Arc<[u8]>, Fault> {
+    let sealed = vault.map(|vault| vault.seal_journal(block)).transpose();
+    let sealed = sealed.map_err(|unopened| unopened.of_block(block.number))?;
+    Ok(sealed.unwrap_or(&block.octets).into())
+}
+
+/// An archive block as it is stored.
+fn sealed_archive(vault: Option<&mut Vault>, block: &ArchiveBlock) -> Result<Arc<[u8]>, Fault> {
+    let sealed = vault.map(|vault| vault.seal_archive(block)).transpose();
+    let sealed = sealed.map_err(|unopened| unopened.of_archive(block.key))?;
+    Ok(sealed.unwrap_or(&block.octets).into())
 }

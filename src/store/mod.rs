@@ -22,6 +22,7 @@ mod names;
 mod power_cut;
 mod sled;
 mod slots;
+pub mod vault;
 mod witness;
 pub mod write;
 
@@ -33,6 +34,7 @@ pub use envelope::{Damage, VERSION};
 pub use erasure::{Asked, Step, Swept, SweptRecords};
 pub use index::ArchiveIndex;
 pub use memory::MemoryStore;
+pub use vault::{KeyFault, KeyFigures, KeyFiles, MasterFiles, MasterKey, Subject, Vault};
 pub use write::{Accept, Inbound, NetworkError, Write};
 
 use crate::clock::Unix;
@@ -81,11 +83,12 @@ pub trait Store: Send {
     fn recover(&mut self, each: &mut dyn FnMut(Block, Progress)) -> Result<Recovered, Fault>;
 
     /// Forgets at most `at_most` archive blocks whose hour has begun at `before`, class by class, oldest first, durably.
+    /// Keys first: see [`Store::retire`].
     ///
     /// # Errors
     /// [`Fault`]; what is gone is gone, and the next sweep goes on.
     fn sweep(&mut self, before: Unix, at_most: usize) -> Result<Swept, Fault> {
-        self.sweep_around(before, at_most, &|_, _, _| false)
+        erasure::sweep(self, before, at_most, None)
     }
 
     /// As [`Store::sweep`], but for records that are `held`: they stay, in blocks of their own, until
@@ -94,7 +97,7 @@ pub trait Store: Send {
     /// # Errors
     /// As [`Store::sweep`].
     fn sweep_around(&mut self, before: Unix, at_most: usize, held: &Asked<'_>) -> Result<Swept, Fault> {
-        erasure::sweep(self, before, at_most, held)
+        erasure::sweep(self, before, at_most, Some(held))
     }
 
     /// Forgets records whose time is over and that were held, in at most `at_most` blocks.
@@ -146,6 +149,34 @@ pub trait Store: Send {
     /// # Errors
     /// [`Fault::DamagedArchive`] when it is not what was written; other faults of the disk.
     fn archive_block(&self, key: ArchiveKey) -> Result<Option<ArchiveBlock>, Fault>;
+
+    /// As [`Store::archive_block`], where it may hold a record about the subject; `None` for others, which are not opened.
+    /// With no subject, any block.
+    ///
+    /// # Errors
+    /// As [`Store::archive_block`].
+    fn archive_block_about(&self, key: ArchiveKey, subject: Option<&Subject>) -> Result<Option<ArchiveBlock>, Fault>;
+
+    /// Destroys the keys of the days that are over at `now`, durably, and says how many keys that were. With `going`, the
+    /// keys of an archive day are kept for now where it has other blocks than these: some of their records may be held. A
+    /// store without keys does nothing.
+    ///
+    /// # Errors
+    /// [`Fault::Keys`]; what is destroyed is, and the next call goes on.
+    fn retire(&mut self, now: Unix, going: Option<&[ArchiveKey]>) -> Result<u64, Fault>;
+
+    /// An archive block as it is stored: where its numbers are sealed they stay so, and what else is in it can be read.
+    ///
+    /// # Errors
+    /// As [`Store::archive_block`].
+    fn archive_heads(&self, key: ArchiveKey) -> Result<Option<ArchiveBlock>, Fault>;
+
+    /// Destroys all keys of an account, durably: whatever is stored of it cannot be read any more, neither here nor in a
+    /// copy. Its messages must have ended; what it sends later gets new keys. Says how many keys that were.
+    ///
+    /// # Errors
+    /// [`Fault::Keys`]; the same call ends the work.
+    fn shred(&mut self, account: AccountId) -> Result<u64, Fault>;
 
     /// The record of a settled message, until it is forgotten. Reads few blocks.
     ///
@@ -219,6 +250,8 @@ pub struct Health {
     pub journal_blocks: u64,
     /// Archive blocks.
     pub archive_blocks: u64,
+    /// Its keys.
+    pub keys: KeyFigures,
 }
 
 /// Why a store cannot do what it is asked. Every text says what to do about it; none holds stored octets.
@@ -282,6 +315,9 @@ pub enum Fault {
         /// The number in the archive block's key.
         block: u64,
     },
+    /// The keys of the store cannot be used.
+    #[error(transparent)]
+    Keys(#[from] KeyFault),
     /// No number is left for a name.
     #[error("65,535 {what} names have been enrolled in this store, which is all that it can number")]
     Crowded {

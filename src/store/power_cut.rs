@@ -9,9 +9,11 @@ use std::fs::{self, File};
 use std::io;
 use std::os::unix::fs::MetadataExt;
 use std::path::Path;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 
-use super::files::Disk;
+use super::files::{Disk, SystemDisk};
+use super::vault::{self, KeyFault, KeyFiles, MasterFiles, Unopened, Vault};
 use super::{
     Accept, ArchiveBuilder, ArchiveRecord, Block, BlockBuilder, Commit, Durability, Party, SledStore, Store, Tuning,
     Write,
@@ -148,10 +150,11 @@ impl Load {
     }
 
     /// Checks that a store holds all that was acknowledged, and nothing that was forgotten.
-    fn check(&self, path: &Path) {
+    fn check(&self, path: &Path, vault: Option<Vault>) {
         let conf = fs::metadata(path.join("journal").join("conf")).expect("it was made when the store was");
         assert!(conf.len() > 0, "the log is not readable without it, if the tuning has changed meanwhile");
-        let mut store = SledStore::open(path, TUNING).expect("it opens after a power cut");
+        let opened = SledStore::open_on(Arc::new(SystemDisk), path, TUNING, vault);
+        let mut store = opened.expect("it opens after a power cut");
         let mut number = self.first;
         let recovered = store.recover(&mut |found, _| {
             assert!(found == block(number), "block {number} is gone: after {} commits comes {found:?}", self.next);
@@ -166,18 +169,31 @@ impl Load {
     }
 }
 
-#[test]
-fn what_was_acknowledged_outlives_a_power_cut() {
-    let directory = tempfile::tempdir().expect("a temporary directory");
+/// The keys of a store in the folder `path`, under a master key elsewhere.
+fn keys(path: &Path, master: &Path) -> KeyFiles {
+    let master = MasterFiles { current: master.join("master.key"), guarded: false, may_make: true, previous: None };
+    KeyFiles { folder: path.join("keys"), master, register: path.join("destroyed-keys") }
+}
+
+fn outlives_power_cuts(sealed: bool) {
+    let (directory, master) = (tempfile::tempdir(), tempfile::tempdir());
+    let (directory, master) = (directory.expect("a temporary directory"), master.expect("another"));
     let disk = Arc::new(Plugged::default());
     let (path, mut load) = (directory.path().join("a").join("store"), Load::default());
+    let vault = |disk: Arc<dyn Disk>, path: &Path| {
+        sealed.then(|| Vault::open_on(&disk, &keys(path, master.path()), Unix(0)).expect("a ring of keys"))
+    };
     for opening in 0..4 {
-        let mut store = SledStore::open_on(Arc::clone(&disk) as Arc<dyn Disk>, &path, TUNING).expect("it opens");
+        let plugged = Arc::clone(&disk) as Arc<dyn Disk>;
+        let vault_of_it = vault(Arc::clone(&plugged), &path);
+        let mut store = SledStore::open_on(plugged, &path, TUNING, vault_of_it).expect("it opens");
         store.recover(&mut |_, _| ()).expect("recovered");
         for step in 0..120 {
             load.step(&mut store);
             if (step + opening) % 13 == 0 {
-                load.check(&disk.cut(directory.path()).path().join("a").join("store"));
+                let after = disk.cut(directory.path());
+                let path = after.path().join("a").join("store");
+                load.check(&path, vault(Arc::new(SystemDisk), &path));
             }
         }
     }
@@ -185,13 +201,120 @@ fn what_was_acknowledged_outlives_a_power_cut() {
 }
 
 #[test]
+fn what_was_acknowledged_outlives_a_power_cut() {
+    outlives_power_cuts(false);
+}
+
+#[test]
+fn what_was_sealed_outlives_a_power_cut_with_its_keys() {
+    outlives_power_cuts(true);
+}
+
+#[test]
 fn a_commit_that_is_not_flushed_is_lost() {
     let directory = tempfile::tempdir().expect("a temporary directory");
     let disk = Arc::new(Plugged::default());
     let path = directory.path().join("store");
-    let mut store = SledStore::open_on(Arc::clone(&disk) as Arc<dyn Disk>, &path, TUNING).expect("it opens");
+    let mut store = SledStore::open_on(Arc::clone(&disk) as Arc<dyn Disk>, &path, TUNING, None).expect("it opens");
     let mut load = Load::default();
     load.step(&mut store);
     store.commit(&Commit { blocks: vec![block(1)], ..Commit::default() }, Durability::Buffered).expect("applied");
-    load.check(&disk.cut(directory.path()).path().join("store"));
+    load.check(&disk.cut(directory.path()).path().join("store"), None);
+}
+
+/// What was sealed under the keys of a ring, and what was destroyed of it, as far as the ring said that it was done.
+#[derive(Default)]
+struct Asked {
+    sealed: Vec<(u64, Vec<u8>)>,
+    /// Blocks below this one have no keys any more.
+    destroyed: u64,
+}
+
+impl Asked {
+    /// Seals blocks of ten days, and destroys the keys of the days before the last two; ends at the first fault.
+    fn run(&mut self, vault: &mut Vault, days: std::ops::Range<u64>) -> Result<(), KeyFault> {
+        for day in days {
+            vault.over(Unix(day * 24 * 3_600_000), Some(0), |_| true);
+            let sealed = vault.seal_journal(&block(day)).map(<[u8]>::to_vec);
+            match sealed {
+                Ok(octets) => self.sealed.push((day, octets)),
+                Err(Unopened::Key(fault)) => return Err(fault),
+                Err(other) => panic!("{other:?}"),
+            }
+            let oldest = self.sealed[self.sealed.len().saturating_sub(2)].clone();
+            let over = vault.over(Unix(day * 24 * 3_600_000), vault::serial_of(&oldest.1), |_| true);
+            vault.destroy(&over)?;
+            self.destroyed = oldest.0;
+        }
+        Ok(())
+    }
+
+    /// Nothing sealed is lost, and nothing destroyed comes back. What was asked for and not confirmed may be either.
+    fn check(&self, vault: &Vault, confirmed: bool) {
+        for (number, octets) in &self.sealed {
+            let opened = vault.open_journal(*number, octets.clone()).expect("whole, or nothing");
+            if *number < self.destroyed {
+                assert_ne!(opened, block(*number), "block {number} came back");
+            } else if confirmed || *number > self.destroyed + 1 {
+                assert_eq!(opened, block(*number), "block {number} is lost");
+            }
+        }
+    }
+}
+
+#[test]
+fn keys_are_kept_and_destroyed_before_it_is_said() {
+    let (directory, master) = (tempfile::tempdir(), tempfile::tempdir());
+    let (directory, master) = (directory.expect("a temporary directory"), master.expect("another"));
+    let disk = Arc::new(Plugged::default());
+    let path = directory.path().join("store");
+    let plugged = Arc::clone(&disk) as Arc<dyn Disk>;
+    let mut vault = Vault::open_on(&plugged, &keys(&path, master.path()), Unix(0)).expect("a new ring");
+    let mut asked = Asked::default();
+    for day in 1..10 {
+        asked.run(&mut vault, day..day + 1).expect("the disk is in order");
+        let after = disk.cut(directory.path());
+        let files = keys(&after.path().join("store"), master.path());
+        asked.check(&Vault::open(&files, Unix(0)).expect("it opens after a power cut"), true);
+    }
+    assert!(asked.destroyed > 5);
+}
+
+/// A disk that fails from some call on.
+struct Failing {
+    left: AtomicU64,
+}
+
+impl Disk for Failing {
+    fn keep_file(&self, _: &Path, _: &File) -> io::Result<()> {
+        let left = self.left.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |left| left.checked_sub(1));
+        left.map(drop).map_err(|_| io::Error::other("the disk fails"))
+    }
+
+    fn keep_names(&self, folder: &Path) -> io::Result<()> {
+        self.keep_file(folder, &File::open(folder)?)
+    }
+}
+
+#[test]
+fn a_ring_is_whole_wherever_its_work_is_interrupted() {
+    let master = tempfile::tempdir().expect("a temporary directory");
+    let (mut interrupted, mut ended) = (0, 0);
+    for calls in 0..140 {
+        let directory = tempfile::tempdir().expect("a temporary directory");
+        let files = keys(&directory.path().join("store"), master.path());
+        let mut asked = Asked::default();
+        let disk: Arc<dyn Disk> = Arc::new(Failing { left: AtomicU64::new(calls) });
+        if let Ok(mut vault) = Vault::open_on(&disk, &files, Unix(0)) {
+            match asked.run(&mut vault, 1..9) {
+                Ok(()) => ended += 1,
+                Err(_) => interrupted += 1,
+            }
+        }
+        let mut vault = Vault::open(&files, Unix(0)).expect("it opens as it was left");
+        asked.check(&vault, false);
+        asked.run(&mut vault, 9..12).expect("and goes on");
+        asked.check(&vault, true);
+    }
+    assert!(interrupted > 50 && ended > 0, "{interrupted} interrupted, {ended} ended");
 }

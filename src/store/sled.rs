@@ -126,7 +126,8 @@ impl Database {
         if flush { self.flush(doing) } else { Ok(()) }
     }
 
-    fn flush(&self, doing: &'static str) -> Result<(), Fault> {
+    /// Puts everything that was applied on the disk.
+    pub(super) fn flush(&self, doing: &'static str) -> Result<(), Fault> {
         self.db.flush().map_err(because(doing))?;
         self.files.sync().map_err(|error| because(doing)(error.into()))
     }

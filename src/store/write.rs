@@ -208,10 +208,8 @@ impl<'a> Write<'a> {
                 head[7] = state;
                 head[8..10].copy_from_slice(&error.to_le_bytes());
                 out.extend_from_slice(&head);
-                for part in [clamp(carrier_message_id), clamp(recipient)] {
-                    out.push(part.len() as u8);
-                    out.extend_from_slice(part);
-                }
+                encode_short(carrier_message_id, out);
+                encode_short(recipient, out);
             }
             Self::Blank { room } => encode_blank(room, out),
             Self::Mark { next_id } => out.extend([MARK].into_iter().chain(next_id.0.to_le_bytes())),
@@ -273,6 +271,18 @@ impl<'a> Write<'a> {
             | Self::Final { id, .. }
             | Self::Settled { id, .. } => Some(id),
             Self::Parked { .. } | Self::Blank { .. } | Self::Mark { .. } => None,
+        }
+    }
+
+    /// How many octets at the end of its packed form are personal, and whose they are; [`NOBODY`] for what was not found
+    /// to be anybody's yet.
+    #[inline]
+    pub(super) fn secret(&self) -> Option<(AccountId, usize)> {
+        match self {
+            Self::Accept(accept) => Some((accept.account, accept.body.len())),
+            Self::Inbound(inbound) => Some((inbound.account, inbound.body.len())),
+            Self::Parked { recipient, .. } => Some((NOBODY, clamp(recipient).len())),
+            _ => None,
         }
     }
 }
@@ -387,6 +397,12 @@ impl fmt::Debug for Write<'_> {
     }
 }
 
+fn encode_short(octets: &[u8], out: &mut Vec<u8>) {
+    let octets = clamp(octets);
+    out.push(octets.len() as u8);
+    out.extend_from_slice(octets);
+}
+
 fn encode_blank(room: u32, out: &mut Vec<u8>) {
     out.push(BLANK);
     out.extend_from_slice(&room.to_le_bytes());
@@ -471,6 +487,9 @@ const BLANK: u8 = 15;
 
 /// Octets of a [`Write::Blank`] before its room; every fact about a message is longer.
 pub(super) const BLANK_HEAD: usize = 5;
+
+/// No account has this number.
+pub(super) const NOBODY: AccountId = AccountId(u16::MAX);
 
 /// Bits of a final write.
 const OWED: u8 = 1;

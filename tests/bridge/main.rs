@@ -1,5 +1,6 @@
 //! What the bridge does with each request of a client and of a carrier, without sessions and without a network.
 
+mod aging;
 mod alphabets;
 mod cancel;
 mod concatenation;

@@ -12,7 +12,9 @@ use smppgate::pdu::{
 };
 use smppgate::policy::{Holds, Policy, Token, TokenKey, Wanted};
 use smppgate::session::{BindMode, Event, Parcel, Span};
-use smppgate::store::{ArchiveRecord, Commit, Durability, Enrolled, MemoryStore, Position, Store, Write};
+use smppgate::store::{
+    ArchiveRecord, Commit, Durability, Enrolled, Health, MemoryStore, Position, Store, Swept, Vault, Write,
+};
 
 /// When it all begins: 2026-01-02T15:30:00Z.
 pub(crate) const EPOCH: Unix = Unix(1_767_367_800_000);
@@ -77,7 +79,7 @@ impl Gateway {
         policy.accounts.push(policy.accounts[0].clone());
         policy.accounts[1].system_id = "other".to_owned();
         change(&mut policy);
-        let mut store = MemoryStore::new();
+        let mut store = MemoryStore::sealed(Vault::in_memory().expect("a vault"));
         let carriers: Vec<&str> = policy.carriers.iter().map(|carrier| carrier.name.as_str()).collect();
         let enrolled = store.enroll(&["acme", "other"], &carriers).expect("nothing is scripted");
         let holds = Holds::none(TokenKey::new(&[7; 32]));
@@ -359,6 +361,15 @@ impl Gateway {
 
     pub(crate) fn tally(&self) -> Tally {
         self.bridge.tally()
+    }
+
+    /// What the journal's thread does every few seconds.
+    pub(crate) fn sweep(&mut self) -> Swept {
+        self.store.sweep(self.now.unix, 16).expect("nothing is scripted")
+    }
+
+    pub(crate) fn health(&self) -> Health {
+        self.store.health()
     }
 }
 

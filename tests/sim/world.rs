@@ -1,7 +1,7 @@
 //! The world: the process, its store, clients and carriers, and the order in which things happen to them.
 
 use smppgate::bridge::Input;
-use smppgate::store::{MemoryStore, Store};
+use smppgate::store::{MemoryStore, Store, Vault};
 
 use crate::esme::Esme;
 use crate::ledger::Ledger;
@@ -48,7 +48,7 @@ impl World {
         let loose = plan.is_ambiguous();
         let mut world = Self {
             ctx: Ctx::new(seed, plan.faults.clone(), shown),
-            store: MemoryStore::new(),
+            store: MemoryStore::sealed(Vault::in_memory().expect("a vault")),
             process: None,
             clients,
             carriers,
