@@ -6,7 +6,7 @@
 //! down, by token, before its first step and crossed out after its last; one that a crash cut is done again from its
 //! beginning at the next start, and what is gone already is not there to be counted twice. Decides nothing about rights.
 
-use std::collections::{BTreeSet, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -384,6 +384,10 @@ impl Privacy {
             let now = self.clock.now().unix;
             self.decide(move |persons| persons.bury(&graves, now)).await?;
             row = taken;
+            // What is held can only be read with them.
+            if persons.held.get(account).is_none_or(BTreeMap::is_empty) {
+                registry.shred(id).await.map_err(said)?;
+            }
         }
         let name = account.to_owned();
         self.decide(move |persons| {

@@ -11,7 +11,7 @@ use tokio::sync::oneshot;
 
 use super::inbox::{Inbox, Mail, Stopped, WeakInbox};
 use crate::bridge::{Cleared, Hits, Standing, hits};
-use crate::message::MessageId;
+use crate::message::{AccountId, MessageId};
 use crate::policy::{Holds, Policy, Wanted};
 use crate::store::{ArchiveKey, Enrolled, Fault, Position, Step, Store};
 
@@ -67,6 +67,8 @@ pub enum StoreErrand {
         /// Whom to tell.
         reply: oneshot::Sender<Result<Step, Fault>>,
     },
+    /// Destroys the keys of an account.
+    Shred(AccountId, oneshot::Sender<Result<u64, Fault>>),
 }
 
 /// A step through the journal.
@@ -110,6 +112,7 @@ impl StoreErrand {
                 };
                 drop(reply.send(step));
             }
+            Self::Shred(account, reply) => drop(reply.send(store.shred(account))),
         }
     }
 }
@@ -224,5 +227,15 @@ impl Registry {
         let wanted = Arc::clone(wanted);
         let step = self.ask(|reply| Errand::Store(StoreErrand::Archive { after, wanted, erase, reply }));
         Ok(step.await??)
+    }
+
+    /// Destroys the keys of an account whose records are gone: copies of the store cannot be read any more either. Says how
+    /// many keys that were.
+    ///
+    /// # Errors
+    /// [`ErrandFault`].
+    pub async fn shred(&self, account: AccountId) -> Result<u64, ErrandFault> {
+        let shredded = self.ask(|reply| Errand::Store(StoreErrand::Shred(account, reply)));
+        Ok(shredded.await??)
     }
 }

@@ -173,6 +173,10 @@ def erasing(case, gateway):
     case.check("letter 2026-17" in log, "and on whose instruction")
     everything = log + gateway.process.log.read_text() + (gateway.data / "standing.json").read_text()
     case.check(not any(number in everything for number in (NUMBER, ANOTHER, "9123456")), "and no number")
+    forms = [form for number in (NUMBER, ANOTHER) for form in (number.encode(), number.encode("utf-16-be"), number.encode().hex().encode())]
+    files = [file for file in gateway.data.rglob("*") if file.is_file()]
+    holding = [str(file) for file in files if any(form in file.read_bytes() for form in forms)]
+    case.check(len(files) > 5 and not holding, "no file of the store holds a number in any form", holding or len(files))
 
 
 def reported(case, gateway):
