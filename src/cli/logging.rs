@@ -3,6 +3,7 @@
 use std::io::IsTerminal as _;
 
 use clap::{Args, ValueEnum};
+use tracing::subscriber::set_global_default;
 use tracing_subscriber::EnvFilter;
 
 use super::Failure;
@@ -35,9 +36,11 @@ impl LogArgs {
             Failure::refused(format!("\"{wish}\" is no log level: {error}; expected error, warn, info, debug or trace"))
         })?;
         let lines = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
+        // Not `try_init`, which also takes in what libraries say through the `log` crate: sled speaks of octets it stores,
+        // and from threads that are ending already, where listening would abort the process.
         let done = match self.log_format {
-            Format::Text => lines.with_ansi(std::io::stderr().is_terminal()).try_init(),
-            Format::Json => lines.json().flatten_event(true).try_init(),
+            Format::Text => set_global_default(lines.with_ansi(std::io::stderr().is_terminal()).finish()),
+            Format::Json => set_global_default(lines.json().flatten_event(true).finish()),
         };
         done.map_err(|error| Failure::failed(format!("cannot log: {error}")))
     }

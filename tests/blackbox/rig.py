@@ -28,11 +28,18 @@ class Failed(Exception):
     """What was waited for did not come."""
 
 
+PORTS = set()
+
+
 def free_port():
-    """A TCP port that nobody listens on now."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
+    """A TCP port that nobody listens on now, and that was not given before: the system may offer one twice."""
+    while True:
+        with socket.socket() as probe:
+            probe.bind(("127.0.0.1", 0))
+            port = probe.getsockname()[1]
+        if port not in PORTS:
+            PORTS.add(port)
+            return port
 
 
 def wait(what, condition, seconds=30.0, every=0.05):
