@@ -17,6 +17,8 @@ use crate::life::Life;
 const REPEATS: u64 = 2_000;
 /// PDUs of one read.
 const PDUS: u32 = 64;
+/// Messages of the slow country.
+const WAITING: u32 = 100_000;
 /// Rounds before the counted ones, until sealing runs and tables have their size.
 const WARM_UP: u32 = 100;
 /// Counted rounds.
@@ -34,10 +36,12 @@ pub(crate) enum Work {
     Session,
     /// The whole life in reads of so many messages.
     Life(u32),
+    /// The same beside [`WAITING`] messages of a slow country.
+    Beside(u32),
 }
 
 impl Work {
-    pub(crate) const ALL: [Self; 10] = [
+    pub(crate) const ALL: [Self; 11] = [
         Self::Decode,
         Self::Check,
         Self::Encode,
@@ -48,6 +52,7 @@ impl Work {
         Self::Life(1),
         Self::Life(20),
         Self::Life(200),
+        Self::Beside(20),
     ];
 
     pub(crate) fn named(name: &str) -> Option<Self> {
@@ -66,6 +71,7 @@ impl Work {
             Self::Life(1) => "life of a message, in reads of 1",
             Self::Life(20) => "life of a message, in reads of 20",
             Self::Life(_) => "life of a message, in reads of 200",
+            Self::Beside(_) => "the same of 20 beside 100,000 waiting",
         }
     }
 
@@ -79,7 +85,7 @@ impl Work {
             Self::WriteReceipt => "counted_write_receipt",
             Self::Digits => "counted_digits",
             Self::Session => "counted_session",
-            Self::Life(_) => "counted_life",
+            Self::Life(_) | Self::Beside(_) => "counted_life",
         }
     }
 
@@ -87,7 +93,7 @@ impl Work {
     pub(crate) fn units(self) -> u64 {
         match self {
             Self::Session => REPEATS * u64::from(PDUS),
-            Self::Life(batch) => u64::from(ROUNDS * batch),
+            Self::Life(batch) | Self::Beside(batch) => u64::from(ROUNDS * batch),
             _ => REPEATS,
         }
     }
@@ -109,7 +115,8 @@ impl Work {
             Self::WriteReceipt => (0..REPEATS).for_each(|_| counted_write_receipt(&receipt(), &mut wire)),
             Self::Digits => (0..REPEATS).for_each(|number| counted_digits(MessageId(1_000_000 + number))),
             Self::Session => session(&pdu),
-            Self::Life(batch) => life(batch),
+            Self::Life(batch) => life(Life::new(batch), batch),
+            Self::Beside(batch) => life(Life::beside(WAITING, batch), batch),
         }
     }
 }
@@ -186,8 +193,7 @@ fn session(pdu: &[u8]) {
     }
 }
 
-fn life(batch: u32) {
-    let mut life = Life::new(batch);
+fn life(mut life: Life, batch: u32) {
     for _ in 0..WARM_UP {
         life.round(Life::gateway_lap);
     }
@@ -195,7 +201,9 @@ fn life(batch: u32) {
     for _ in 0..ROUNDS {
         life.round(counted_life);
     }
-    assert_eq!(life.confirmed - before, u64::from(ROUNDS * batch), "every message got its receipt");
+    // One of those that wait may leave meanwhile.
+    let confirmed = life.confirmed - before - u64::from(ROUNDS * batch);
+    assert!(confirmed <= 1, "every message got its receipt, and {confirmed} more");
 }
 
 fn submit() -> Sm<'static> {

@@ -12,6 +12,7 @@ use smppgate::message::{AccountId, CarrierId, LinkId};
 use smppgate::pdu::{
     Address, Bind, CommandId, CommandStatus, Frame, Frames, HEADER_LENGTH, Password, ReceiptSm, Sm, encode_resp,
 };
+use smppgate::policy::{Destinations, OverRate, Policy, Rate, Route, Routes};
 use smppgate::session::{BindMode, Event, Parcel, Role, Session, Settings};
 use smppgate::store::Enrolled;
 
@@ -19,6 +20,8 @@ use smppgate::store::Enrolled;
 const TEXT: &[u8; 60] = b"Your code is 493 021. It is good for ten minutes. Thank you!";
 /// Destinations, in turn.
 const RECIPIENTS: [&[u8]; 5] = [b"4791234567", b"46701234567", b"4520123456", b"447911123456", b"4915112345678"];
+/// A destination of the country that gets one message a second.
+const SLOW: &[u8] = b"33612345678";
 /// When it all happens.
 const EPOCH: Unix = Unix(1_767_367_800_000);
 /// Microseconds between laps.
@@ -80,6 +83,8 @@ pub(crate) struct Life {
     submits: Vec<BytesMut>,
     sequence: u32,
     carrier_ids: u64,
+    /// The last id before those of this round.
+    reported: u64,
     /// Reused by the peers.
     scratch: BytesMut,
     /// Messages whose receipts the client has confirmed.
@@ -91,8 +96,35 @@ pub(crate) struct Life {
 }
 
 impl Life {
+    /// As [`Self::new`], beside so many messages that wait, all of one country that gets one a second.
+    #[allow(dead_code, reason = "only some of the benches and tests that share this file need it")]
+    pub(crate) fn beside(waiting: u32, batch: u32) -> Self {
+        let mut life = Self::with(batch, |policy| {
+            let rest = policy.routes.list()[0].clone();
+            let country = policy.prefixes.find(SLOW).into_iter().collect();
+            let slow = Route {
+                destinations: Destinations::Countries(country),
+                rate: Some(Rate::per_second(1)),
+                over_rate: OverRate::Defer,
+                ..rest.clone()
+            };
+            policy.routes = Routes::new(vec![rest, slow]).expect("one names a country, and one the rest");
+        });
+        let ordinary = std::mem::replace(&mut life.submits, vec![submit(SLOW)]);
+        for _ in 0..waiting / batch {
+            life.submit();
+            life.gateway_lap();
+        }
+        life.submits = ordinary;
+        life
+    }
+
     /// A gateway with a bound client and a bound carrier; rounds have `batch` messages, 1 to 500.
     pub(crate) fn new(batch: u32) -> Self {
+        Self::with(batch, |_| ())
+    }
+
+    fn with(batch: u32, change: impl FnOnce(&mut Policy)) -> Self {
         let now = Now { mono: Mono(1_000_000), unix: EPOCH };
         let enrolled = Enrolled {
             accounts: vec![AccountId(0)],
@@ -103,6 +135,7 @@ impl Life {
         let mut policy = (*Config::sandbox().policy).clone();
         policy.carriers[0].window = 1000;
         policy.accounts[0].window = 1000;
+        change(&mut policy);
         let mut life = Self {
             bridge: Bridge::new(policy, &enrolled, 1_000_000, 7),
             outbox: Outbox::default(),
@@ -113,6 +146,7 @@ impl Life {
             submits: RECIPIENTS.map(submit).into(),
             sequence: 1,
             carrier_ids: 1_764_238_461_000_000,
+            reported: 1_764_238_461_000_000,
             scratch: BytesMut::with_capacity(1 << 20),
             confirmed: 0,
             blocks: 0,
@@ -196,15 +230,16 @@ impl Life {
         for number in 0..self.batch {
             self.sequence += 1;
             let at = self.client.input.len();
-            self.client.input.extend_from_slice(&self.submits[number as usize % RECIPIENTS.len()]);
+            self.client.input.extend_from_slice(&self.submits[number as usize % self.submits.len()]);
             self.client.input[at + 12..at + 16].copy_from_slice(&self.sequence.to_be_bytes());
         }
     }
 
     /// The carrier's answers to what it was sent.
     pub(crate) fn answer(&mut self) {
-        let Self { carrier, carrier_ids, scratch, .. } = self;
+        let Self { carrier, carrier_ids, scratch, reported, .. } = self;
         std::mem::swap(&mut carrier.output, scratch);
+        *reported = *carrier_ids;
         for (_, frame) in Frames::new(scratch) {
             if frame.header.id == CommandId::SUBMIT_SM {
                 *carrier_ids += 1;
@@ -218,8 +253,7 @@ impl Life {
 
     /// The carrier's receipts for the messages of this round.
     pub(crate) fn report(&mut self) {
-        let first = self.carrier_ids - u64::from(self.batch);
-        for (number, sequence) in (first + 1..=self.carrier_ids).zip(1..) {
+        for (number, sequence) in (self.reported + 1..=self.carrier_ids).zip(1..) {
             let receipt = ReceiptSm {
                 id: &decimal(number),
                 source: Address::new(1, 1, RECIPIENTS[0]).unwrap_or_default(),

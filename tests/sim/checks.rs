@@ -8,6 +8,7 @@ use crate::ledger::{Message, plain};
 use crate::plan::{ClientPlan, PARTS_MAX};
 use crate::process::Process;
 use crate::queue::{HOUR, MIN, S};
+use crate::route::RoutePlan;
 use crate::world::World;
 
 /// `err` of a message of which no carrier told the end.
@@ -119,6 +120,9 @@ impl World {
             if message.own.unwrap_or((state, error)) == (UNKNOWN, UNANSWERED) {
                 self.check_unknown(*tag, message);
             }
+            let route = self.plan.carriers_of(message.client, message.country);
+            let strays = message.sent.iter().find(|(carrier, _)| !route.contains(carrier));
+            assert!(strays.is_none(), "{tag}: not by its route {route:?}: {message:?}");
             let record = self.store.archived(MessageId(id)).expect("a whole store");
             let record = record.unwrap_or_else(|| panic!("{tag}: not in the archive: {message:?}"));
             assert_eq!((record.state, record.error), (state, error), "{tag}: the archive: {record:?} {message:?}");
@@ -172,7 +176,8 @@ impl World {
         }
         for (country, (_, code)) in crate::plan::COUNTRIES.iter().enumerate() {
             let named = self.plan.routes.iter().find(|route| route.countries.contains(code));
-            let Some(route) = named.or_else(|| self.plan.routes.iter().find(|route| route.countries.is_empty())) else {
+            let rest = |route: &&RoutePlan| route.countries.is_empty() && !route.when.asks();
+            let Some(route) = named.or_else(|| self.plan.routes.iter().find(rest)) else {
                 continue;
             };
             let times = self.ledger.departures.iter().filter(|departure| departure.2 == country);

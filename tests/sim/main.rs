@@ -15,6 +15,7 @@ mod process;
 mod queue;
 mod reach;
 mod rng;
+mod route;
 mod scenarios;
 mod scenes;
 mod seeds;

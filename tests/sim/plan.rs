@@ -6,14 +6,15 @@ use std::time::Duration;
 use smppgate::bridge::Room;
 use smppgate::clock::Unix;
 use smppgate::policy::{
-    Account, AllowFrom, BreakerRules, Carrier, Country, Credentials, Decoy, DefaultAlphabet, Destinations, Habits,
-    InboundRule, Inbounds, Member, OnUnknown, OverRate, Password, Policy, Prefixes, Rate, Retention, Route, Routes,
-    Screens, Target, Tiers, Transfers, Validity, When,
+    Account, AllowFrom, BreakerRules, Carrier, Credentials, Decoy, DefaultAlphabet, Habits, InboundRule, Inbounds,
+    OnUnknown, OverRate, Password, Policy, Prefixes, Rate, Retention, Routes, Screens, Target, Transfers, Validity,
+    When,
 };
 use smppgate::session::{BindMode, Settings};
 
 use crate::queue::{MS, S};
 use crate::rng::Rng;
+use crate::route::{RoutePlan, breaker, weights, when};
 use crate::smsc::service;
 
 /// The password of every simulated client.
@@ -119,19 +120,6 @@ pub(crate) struct CarrierPlan {
     /// Clients that handsets may write to.
     pub(crate) clients: usize,
     pub(crate) refuse_bind: u32,
-}
-
-/// A route.
-#[derive(Clone, Debug)]
-pub(crate) struct RoutePlan {
-    pub(crate) countries: Vec<&'static str>,
-    pub(crate) carriers: Vec<u16>,
-    /// Of those at the front that are equals; where there is none, each carrier is for when those before it are away.
-    pub(crate) weights: Vec<u32>,
-    /// What else its messages must be.
-    pub(crate) when: When,
-    pub(crate) rate: Option<u32>,
-    pub(crate) over_rate: OverRate,
 }
 
 /// Network, disk, process and clock; shares are per mille.
@@ -434,6 +422,14 @@ impl Plan {
         let others = if rng.chance(500) { vec!["DK"] } else { vec![] };
         let mut routes = vec![route(rng, vec!["NO", "SE"]), route(rng, others)];
         routes.iter_mut().for_each(|route| route.weights = weights(lanes, route.carriers.len()));
+        // Where nothing is counted by country, the first client may have a route of its own.
+        if lanes.chance(500) && routes.iter().all(|route| route.rate.is_none()) {
+            let (when, mut carriers) = (when(lanes), routes[1].carriers.clone());
+            carriers.reverse();
+            let (rate, over_rate) = (None, OverRate::Defer);
+            let weights = weights(lanes, carriers.len());
+            routes.push(RoutePlan { countries: Vec::new(), carriers, weights, when, rate, over_rate });
+        }
         let minutes = |count| Duration::from_secs(60 * count);
         Self {
             seed,
@@ -491,20 +487,6 @@ impl Plan {
     }
 }
 
-/// Half of the routes have equals, from the front on.
-fn weights(rng: &mut Rng, carriers: usize) -> Vec<u32> {
-    let equals = if rng.chance(500) { rng.below(carriers as u64 + 1) } else { 0 };
-    (0..equals).map(|_| rng.within((1, 5)) as u32).collect()
-}
-
-/// Nervous ones, patient ones, and those that never open.
-fn breaker(rng: &mut Rng) -> BreakerRules {
-    let default = BreakerRules::default();
-    let pause = Duration::from_secs(rng.pick(&[1, 5, 30]));
-    let (failures, percent) = rng.pick(&[(10, 50), (10, 50), (2, 20), (0, 0)]);
-    BreakerRules { failures, percent, pause, probes: rng.pick(&[1, 1, 3]), ..default }
-}
-
 /// Each client has a number that handsets write to.
 fn inbound_rule(client: usize) -> InboundRule {
     let to = vec![Target::parse(&service(client)).expect("a short code")];
@@ -554,30 +536,6 @@ impl CarrierPlan {
             transfer_basis: None,
             effective_from: self.effective_from,
             habits: Habits { payload: self.payload, ..Habits::default() },
-        }
-    }
-}
-
-impl RoutePlan {
-    fn tiers(&self) -> Tiers {
-        let (equals, others) = self.carriers.split_at(self.weights.len().min(self.carriers.len()));
-        let equals = equals.iter().zip(&self.weights);
-        let equals = equals.map(|(carrier, weight)| Member { carrier: *carrier, weight: *weight }).collect();
-        let others = others.iter().map(|carrier| vec![Member { carrier: *carrier, weight: 1 }]);
-        Tiers::new(std::iter::once(equals).chain(others).collect())
-    }
-
-    fn route(&self) -> Route {
-        let parse = |code: &&str| Country::parse(code).expect("a country of the table");
-        Route {
-            destinations: match &self.countries[..] {
-                [] => Destinations::Rest,
-                countries => Destinations::Countries(countries.iter().map(parse).collect()),
-            },
-            when: self.when.clone(),
-            carriers: self.tiers(),
-            rate: self.rate.map(Rate::per_second),
-            over_rate: self.over_rate,
         }
     }
 }

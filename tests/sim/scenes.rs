@@ -5,8 +5,9 @@ use smppgate::policy::{OverRate, When};
 use smppgate::session::BindMode;
 
 use crate::ledger::Message;
-use crate::plan::{Plan, RoutePlan};
+use crate::plan::Plan;
 use crate::queue::S;
+use crate::route::RoutePlan;
 use crate::world::World;
 
 /// `message_state` octets.
