@@ -97,6 +97,8 @@ pub(super) struct Destination {
     pub(super) handed: Cell,
     /// What the parts share that leave now, and how many of them are paid for already.
     paid: (u64, u32),
+    /// Messages in its lanes.
+    waiting: u32,
     tally: CountryTally,
 }
 
@@ -239,6 +241,7 @@ impl Lanes {
                 accepted: Cell::default(),
                 handed: Cell::default(),
                 paid: (0, 0),
+                waiting: 0,
                 tally: CountryTally { country, accepted: 0, forwarded: 0, finals: [0; 9], backlog: 0 },
             });
             self.destinations.len() as u16 - 1
@@ -271,6 +274,12 @@ impl Lanes {
     pub(super) fn destination_mut(&mut self, lane: u16) -> &mut Destination {
         let destination = self.way(lane).destination;
         &mut self.destinations[destination as usize]
+    }
+
+    /// Whether more than half of so many messages that may wait do so for the country of this lane, and not for others.
+    pub(super) fn crowds(&self, lane: u16, most: u64) -> bool {
+        let destination = &self.destinations[self.way(lane).destination as usize];
+        self.destinations.len() > 1 && u64::from(destination.waiting) > most / 2
     }
 
     pub(super) fn accepted(&mut self, lane: u16) {
@@ -343,6 +352,7 @@ impl Lanes {
         let entry = &mut self.lanes[lane as usize];
         entry.lists[priority(slots, slot)].push_back(slots, slot);
         entry.len += 1;
+        self.destination_mut(lane).waiting += 1;
         self.ready(carriers, lane);
     }
 
@@ -351,6 +361,7 @@ impl Lanes {
         let entry = &mut self.lanes[lane as usize];
         entry.lists[priority(slots, slot)].push_front(slots, slot);
         entry.len += 1;
+        self.destination_mut(lane).waiting += 1;
         self.ready(carriers, lane);
     }
 
@@ -358,6 +369,7 @@ impl Lanes {
         let entry = &mut self.lanes[lane as usize];
         entry.lists[priority(slots, slot)].remove(slots, slot);
         entry.len -= 1;
+        self.destination_mut(lane).waiting -= 1;
     }
 
     /// Puts an idle lane that has messages and a carrier into the carrier's queue.
@@ -436,9 +448,8 @@ impl Lanes {
     /// One row for each country, in the order in which they were first seen, whichever route its messages take.
     pub(super) fn tallies(&self) -> Vec<CountryTally> {
         let mut rows: Vec<CountryTally> = Vec::new();
-        for (index, Destination { tally, .. }) in self.destinations.iter().enumerate() {
-            let leads_there = |lane: &&Lane| usize::from(self.ways[lane.way as usize].destination) == index;
-            let backlog = self.lanes.iter().filter(leads_there).map(|lane| u64::from(lane.len)).sum();
+        for Destination { tally, waiting, .. } in &self.destinations {
+            let backlog = u64::from(*waiting);
             match rows.iter_mut().find(|row| row.country == tally.country) {
                 Some(row) => row.add(tally, backlog),
                 None => rows.push(CountryTally { backlog, ..tally.clone() }),

@@ -219,9 +219,7 @@ impl Bridge {
         let lane = self.lanes.open(way, key, &self.policy, &self.carriers, false);
         let lane = lane.ok_or_else(|| self.without_way(way))?;
         let (due, expires) = self.times(sm, now)?;
-        if self.waiting >= self.backlog_max {
-            return Err(Refusal::BacklogFull);
-        }
+        self.has_room(lane)?;
         let legacy = matches!(self.links[link].side, Side::Account { tlvs: false, .. });
         let flags = flags(sm) | more as u8 | if legacy { LEGACY_ID } else { 0 };
         let marks = more & RECODED;
@@ -250,6 +248,14 @@ impl Bridge {
         };
         self.charge(admission, count, now)?;
         Ok(self.admit(admission, sm, body, now))
+    }
+
+    /// Whether one more message may wait. A country that has more than half of the room leaves the last eighth to others, so
+    /// that a slow one does not take what they need.
+    fn has_room(&self, lane: u16) -> Result<(), Refusal> {
+        let most = self.backlog_max;
+        let is_tight = self.waiting + most / 8 >= most && self.lanes.crowds(lane, most);
+        if self.waiting >= most || is_tight { Err(Refusal::BacklogFull) } else { Ok(()) }
     }
 
     /// Takes so many messages from the rates that refuse, the account's, and the country's where it does; and counts one

@@ -136,6 +136,24 @@ fn nothing_is_accepted_that_cannot_be_kept() {
 }
 
 #[test]
+fn a_slow_country_leaves_the_last_eighth_of_the_room_to_others() {
+    let mut gateway = Gateway::new(|policy| policy.accounts[0].rate = None);
+    let client = gateway.client(ACME);
+    let taken = |gateway: &mut Gateway, to: &[u8]| {
+        let sm = Sm { destination: Address::new(1, 1, to).expect("a short number"), ..message(b"hello") };
+        (0..2000).take_while(|_| gateway.submit(client, &sm) != Err(0x14)).count()
+    };
+    // While it is the only one, all of the room is a country's; 1,000 may wait.
+    let (norway, sweden) = (b"4791234567", b"46701234567");
+    let other = Sm { destination: Address::new(1, 1, sweden).expect("a short number"), ..message(b"hello") };
+    gateway.submit(client, &other).expect("accepted");
+    assert_eq!((taken(&mut gateway, norway), taken(&mut gateway, sweden)), (874, 125));
+    assert_eq!((taken(&mut gateway, norway), taken(&mut gateway, sweden)), (0, 0));
+    let waiting: Vec<u64> = gateway.tally().countries.iter().map(|row| row.backlog).collect();
+    assert_eq!(waiting, [126, 874]);
+}
+
+#[test]
 fn an_account_has_as_many_binds_as_it_may_and_none_during_a_stop() {
     let mut gateway = Gateway::new(|policy| policy.accounts[0].max_binds = 1);
     let bind = |gateway: &mut Gateway, number| {
