@@ -1,11 +1,11 @@
 //! Texts in `message_payload` for carriers that do not take it: cut on acceptance, one message for the client.
 
-use smppgate::message::LinkId;
+use smppgate::message::{AccountId, LinkId};
 use smppgate::pdu::{
     Address, CancelSm, CommandId, DataSm, Destination, Destinations, LongAddress, QuerySm, QuerySmResp, ReplaceSm, Sm,
     SubmitMulti, SubmitMultiResp, Tag, Tlv, Tlvs,
 };
-use smppgate::policy::Rate;
+use smppgate::policy::{Number, Rate, Wanted};
 use smppgate::session::BindMode;
 
 use crate::rig::{ACME, Gateway, Left, message};
@@ -328,6 +328,34 @@ fn each_recipient_of_a_submit_multi_has_a_whole_of_its_own() {
         .map(|left| (left.receipt().id, left.receipt().state, left.sm().source.octets().to_vec()))
         .collect();
     assert_eq!(told, [(&id[..], 2, numbers[0].clone()), (&id[..], 5, numbers[1].clone())]);
+}
+
+#[test]
+fn an_erased_whole_leaves_nothing_to_wait_for() {
+    for ended in 0..3 {
+        let (mut gateway, client, carrier) = gateway();
+        submit(&mut gateway, client, &[b'x'; 400], &message(b"")).unwrap();
+        let sent = gateway.take(carrier);
+        // The last one stays with its carrier's link until that is answered.
+        for (number, left) in sent.iter().enumerate().take(2) {
+            gateway.answer(carrier, left, 0, format!("c{number}").as_bytes());
+        }
+        for (number, left) in sent.iter().enumerate().take(ended) {
+            report(&mut gateway, carrier, left, &format!("id:c{number} stat:DELIVRD err:000"));
+        }
+        let number = Number::international("+4791234567").expect("a number");
+        let wanted = Wanted::number(AccountId(ACME), None, number, gateway.holds.key().clone());
+        let cleared = gateway.erase_journal(&wanted);
+        assert_eq!((cleared.sent, cleared.ended), (3 - ended as u64, ended as u64));
+        gateway.answer(carrier, &sent[2], 0, b"c2");
+        report(&mut gateway, carrier, &sent[2], "id:c2 stat:DELIVRD err:000");
+        gateway.later(120);
+        assert_eq!((gateway.take(client).len(), gateway.tally().messages_live), (0, 0), "{ended}");
+        let account = &gateway.tally().accounts[0].1;
+        assert_eq!((account.finals.iter().sum::<u64>(), account.receipts_owed), (3, 0));
+        gateway.restart();
+        assert_eq!(gateway.tally().messages_live, 0);
+    }
 }
 
 #[test]

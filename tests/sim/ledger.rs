@@ -415,7 +415,8 @@ impl Ledger {
             }
             Asked::Replace(_, revision) if ok => {
                 assert!(message.revision >= revision, "{tag}: replaced and not durable: {message:?}");
-                message.promised = message.promised.max(revision);
+                // Of two requests on two links the one that was made first may come last.
+                message.promised = revision;
             }
             Asked::Query(..) => assert!(busy.contains(&frame.header.status.0), "{tag}: unknown: {message:?}"),
             Asked::Cancel(_) | Asked::Replace(..) => {
