@@ -97,6 +97,8 @@ impl Bridge {
 
     /// Tries a carrier whose pause is over with as many messages as its breaker wants.
     pub(super) fn probe(&mut self, carrier: u16, now: Now, out: &mut Outbox) {
+        // What it waited for may have come to nothing.
+        self.carriers[carrier as usize].wake = None;
         if !self.carriers[carrier as usize].wants_probe() {
             return;
         }
