@@ -13,7 +13,7 @@ use super::inbox::{Inbox, Mail, Stopped, WeakInbox};
 use crate::bridge::{Cleared, Hits, Standing, hits};
 use crate::message::{AccountId, MessageId};
 use crate::policy::{Holds, Policy, Wanted};
-use crate::store::{ArchiveKey, Enrolled, Fault, Position, Step, Store};
+use crate::store::{ArchiveKey, Enrolled, Fault, Position, Step, Store, Subject};
 
 /// Journal blocks read in one step: some hundred microseconds.
 const SCAN_BLOCKS: usize = 8;
@@ -106,9 +106,10 @@ impl StoreErrand {
             Self::Scan { from, end, wanted, reply } => drop(reply.send(scan(store, from, end, &wanted))),
             Self::Archive { after, wanted, erase, reply } => {
                 let asked = |account, source: &_, destination: &_| wanted.is(account, source, destination);
+                let subject = wanted.digits().and_then(|(account, digits)| Subject::new(account, digits));
                 let step = match erase {
-                    true => store.erase(after, SEARCH_BLOCKS, &asked),
-                    false => store.search(after, SEARCH_BLOCKS, &asked),
+                    true => store.erase_about(after, SEARCH_BLOCKS, subject.as_ref(), &asked),
+                    false => store.search_about(after, SEARCH_BLOCKS, subject.as_ref(), &asked),
                 };
                 drop(reply.send(step));
             }

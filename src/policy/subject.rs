@@ -183,6 +183,15 @@ impl Wanted {
         Self { account, who: Who::Everybody, key: holds.key.clone(), home, except }
     }
 
+    /// The account and the digits of the number, where one number is meant: what a store can look for.
+    #[must_use]
+    pub fn digits(&self) -> Option<(AccountId, &[u8])> {
+        match &self.who {
+            Who::Number(number) => Some((self.account, number.digits())),
+            Who::Token(_) | Who::Everybody => None,
+        }
+    }
+
     /// Whether a record is meant.
     #[must_use]
     pub fn is(&self, account: AccountId, source: &Address, destination: &Address) -> bool {

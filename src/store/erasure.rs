@@ -7,7 +7,7 @@
 use std::collections::BTreeMap;
 
 use super::archive::{ArchiveBlock, ArchiveKey, ArchiveRecord};
-use super::{Fault, Store, hour};
+use super::{Fault, Store, Subject, hour};
 use crate::clock::Unix;
 use crate::message::AccountId;
 use crate::pdu::Address;
@@ -60,7 +60,16 @@ pub struct SweptRecords {
 
 /// Looks at one block; damaged ones are the caller's to name.
 fn records(store: &(impl Store + ?Sized), key: ArchiveKey) -> Result<Vec<ArchiveRecord>, Fault> {
-    let Some(block) = store.archive_block(key)? else { return Ok(Vec::new()) };
+    records_about(store, key, None)
+}
+
+/// Looks at one block, if it may hold something about the subject.
+fn records_about(
+    store: &(impl Store + ?Sized),
+    key: ArchiveKey,
+    subject: Option<&Subject>,
+) -> Result<Vec<ArchiveRecord>, Fault> {
+    let Some(block) = store.archive_block_about(key, subject)? else { return Ok(Vec::new()) };
     block.records().collect::<Result<_, _>>().map_err(|damage| Fault::DamagedArchive { key, damage })
 }
 
@@ -76,12 +85,13 @@ pub(super) fn search(
     store: &(impl Store + ?Sized),
     after: Option<ArchiveKey>,
     at_most: usize,
+    subject: Option<&Subject>,
     asked: &Asked<'_>,
 ) -> Result<Step, Fault> {
     let keys = store.archive().behind(after, at_most);
     let mut step = Step { blocks: keys.len() as u64, next: keys.last().copied(), ..Step::default() };
     for key in keys {
-        let meant = records(store, key)?.into_iter().filter(|record| is_meant(record, asked));
+        let meant = records_about(store, key, subject)?.into_iter().filter(|record| is_meant(record, asked));
         step.found.extend(meant.map(|record| (key, record)));
     }
     Ok(step)
@@ -92,9 +102,10 @@ pub(super) fn erase(
     store: &mut (impl Store + ?Sized),
     after: Option<ArchiveKey>,
     at_most: usize,
+    subject: Option<&Subject>,
     asked: &Asked<'_>,
 ) -> Result<Step, Fault> {
-    let mut step = search(store, after, at_most, asked)?;
+    let mut step = search(store, after, at_most, subject, asked)?;
     let mut keys: Vec<ArchiveKey> = step.found.iter().map(|(key, _)| *key).collect();
     keys.dedup();
     if keys.len() > REWRITES {

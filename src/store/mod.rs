@@ -113,7 +113,21 @@ pub trait Store: Send {
     /// # Errors
     /// [`Fault::DamagedArchive`] names the block; other faults of the disk.
     fn search(&self, after: Option<ArchiveKey>, at_most: usize, asked: &Asked<'_>) -> Result<Step, Fault> {
-        erasure::search(self, after, at_most, asked)
+        erasure::search(self, after, at_most, None, asked)
+    }
+
+    /// As [`Store::search`], where all that is asked for is about the subject: opens only blocks that may hold it.
+    ///
+    /// # Errors
+    /// As [`Store::search`].
+    fn search_about(
+        &self,
+        after: Option<ArchiveKey>,
+        at_most: usize,
+        subject: Option<&Subject>,
+        asked: &Asked<'_>,
+    ) -> Result<Step, Fault> {
+        erasure::search(self, after, at_most, subject, asked)
     }
 
     /// As [`Store::search`], and takes what it finds out of its blocks, durably. Goes no further than a few blocks that
@@ -122,7 +136,21 @@ pub trait Store: Send {
     /// # Errors
     /// As [`Store::search`]; what is gone is gone, and the same step may be taken again.
     fn erase(&mut self, after: Option<ArchiveKey>, at_most: usize, asked: &Asked<'_>) -> Result<Step, Fault> {
-        erasure::erase(self, after, at_most, asked)
+        erasure::erase(self, after, at_most, None, asked)
+    }
+
+    /// As [`Store::erase`], where all that is asked for is about the subject: opens only blocks that may hold it.
+    ///
+    /// # Errors
+    /// As [`Store::erase`].
+    fn erase_about(
+        &mut self,
+        after: Option<ArchiveKey>,
+        at_most: usize,
+        subject: Option<&Subject>,
+        asked: &Asked<'_>,
+    ) -> Result<Step, Fault> {
+        erasure::erase(self, after, at_most, subject, asked)
     }
 
     /// Puts archive blocks in the place of those with their keys, or beside them where there is none, and forgets the

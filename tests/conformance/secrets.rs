@@ -71,4 +71,10 @@ pub(crate) fn a_search_for_a_number_opens_what_may_hold_it(bench: &mut dyn Bench
     }
     assert!(found(bench, 0, b"4791234568").is_empty());
     assert!(found(bench, 7, b"4791234567").is_empty());
+    let everything = |_, _: &_, _: &_| true;
+    for (number, least) in [(&b"4791234567"[..], 3), (b"0091234567", 3), (b"4700000000", 0)] {
+        let subject = Subject::new(AccountId(0), number);
+        let step = bench.store().search_about(None, 10, subject.as_ref(), &everything).expect("readable");
+        assert!(step.found.len() >= least, "national and international numbers end alike");
+    }
 }

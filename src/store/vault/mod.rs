@@ -12,8 +12,9 @@
 //! last blocks are dropped. So no key outlives what it was made for, whatever the retention of a class or of an account.
 //! Keys are named by the serial of their page, which is never used again, so that a clock that was wrong harms none.
 //!
-//! **Tokens.** For each address of an archive record there are four octets of an HMAC-SHA-256 under a key of the account,
-//! so that a search by number opens only blocks that hold it: 1 in 4,000,000,000 others seems to, and is compared.
+//! **Tokens.** For each address of an archive record there are four octets of an HMAC-SHA-256 under a key of the account, made
+//! of the last seven digits, which all spellings of a number share: so a search by number opens only the blocks that
+//! hold it, and the few that seem to, and compares there.
 //!
 //! **Destroyed for ever.** What is destroyed is written into a register that lies elsewhere (`register`), before it is
 //! done: a backup that brings keys back has them destroyed again before anything is read.
@@ -313,7 +314,7 @@ impl Vault {
             return Ok(true);
         }
         let trailer = Trailer::read(Place::Archive(key), octets)?;
-        let token = self.ring.token(subject.account().0, subject.octets())?;
+        let token = self.ring.token(subject.account().0, subject.ending())?;
         Ok(token.is_some_and(|token| trailer.tokens.contains(&(token as u32))))
     }
 
@@ -385,7 +386,7 @@ fn tokens(ring: &Ring, octets: &[u8]) -> Result<Vec<u32>, Unopened> {
         let [source, destination] = archive::parties_at(octets, start)?;
         start = destination.end;
         let token = |party: &[u8]| {
-            let token = ring.token(account, Spelling::of(party).octets());
+            let token = ring.token(account, Spelling::of(party).ending());
             token.map(|token| token.map_or(0, |token| token as u32))
         };
         let source = &octets[source];

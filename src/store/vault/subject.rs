@@ -47,8 +47,9 @@ impl Subject {
         record.account == self.account && (self.is(&record.destination) || self.is(&record.source))
     }
 
-    pub(super) fn octets(&self) -> &[u8] {
-        self.spelling.octets()
+    /// What its token is made of.
+    pub(super) fn ending(&self) -> &[u8] {
+        self.spelling.ending()
     }
 }
 
@@ -61,6 +62,13 @@ impl Spelling {
 
     pub(super) fn octets(&self) -> &[u8] {
         &self.octets[..usize::from(self.length)]
+    }
+
+    /// What tokens are made of: of a number, the digits that it ends with in every spelling, national ones too.
+    pub(super) fn ending(&self) -> &[u8] {
+        let octets = self.octets();
+        let is_number = octets.iter().all(u8::is_ascii_digit);
+        &octets[if is_number { octets.len().saturating_sub(ENDING) } else { 0 }..]
     }
 
     fn copy(octets: &[u8]) -> Self {
@@ -90,6 +98,9 @@ impl Spelling {
     }
 }
 
+/// Digits that tokens are made of: no number that belongs to a person has fewer.
+const ENDING: usize = 7;
+
 impl fmt::Debug for Subject {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "Subject({:?}, {} octets)", self.account, self.spelling.length)
@@ -111,6 +122,15 @@ mod tests {
             assert!(!subject.is(&Party::new(0, 1, other).expect("fits")));
         }
         assert_eq!(format!("{subject:?}"), "Subject(AccountId(3), 10 octets)");
+    }
+
+    #[test]
+    fn tokens_are_made_of_what_all_spellings_end_with() {
+        for spelling in [&b"+4791234567"[..], b"004791234567", b"91234567", b"091234567", b"47 912 34 567"] {
+            assert_eq!(Spelling::of(spelling).ending(), b"1234567");
+        }
+        assert_eq!(Spelling::of(b"2440").ending(), b"2440");
+        assert_eq!(Spelling::of(b"Shop 24 of Oslo").ending(), b"Shop 24 of Oslo");
     }
 
     #[test]
