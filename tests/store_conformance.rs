@@ -436,17 +436,7 @@ fn overdue_blocks_are_counted(bench: &mut dyn Bench) {
 fn a_journal_block_is_put_in_the_place_of_another(bench: &mut dyn Bench) {
     let mut builder = BlockBuilder::new(3);
     let body = b"4791234567 and a text";
-    let accept = |id| Accept {
-        id: MessageId(id),
-        account: AccountId(0),
-        country: *b"NO",
-        class: 1,
-        flags: 0,
-        accepted: Unix(id),
-        due: 0,
-        expires: 0,
-        body,
-    };
+    let accept = |id| Accept { class: 1, ..secrets::accept(id, 0, body) };
     let at: Vec<u32> = (1..4).map(|id| builder.push(&Write::Accept(accept(id))).offset).collect();
     let block = builder.take().remove(0);
     put(bench, &Commit { blocks: [blocks(1, 1), vec![block.clone()], blocks(7, 1)].concat(), ..Commit::default() });
@@ -474,17 +464,7 @@ fn large_and_many_blocks_survive(bench: &mut dyn Bench) {
     let mut all = Vec::new();
     for id in 0..200 {
         let body = if id % 50 == 0 { &body[..] } else { &body[..16_000] };
-        builder.push(&Write::Accept(Accept {
-            id: MessageId(id),
-            account: AccountId(0),
-            country: *b"NO",
-            class: 0,
-            flags: 0,
-            accepted: Unix(id),
-            due: 0,
-            expires: 0,
-            body,
-        }));
+        builder.push(&Write::Accept(secrets::accept(id, 0, body)));
         if id % 5 == 4 {
             let blocks = builder.take();
             all.extend(blocks.clone());

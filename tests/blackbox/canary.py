@@ -241,13 +241,7 @@ def operators(gateway):
 def receive(gateway):
     """Takes what waits for the client."""
     wire = bound(gateway)
-    wire.socket.settimeout(1)
-    try:
-        while got := wire.read():
-            if got[0] == smpp.DELIVER_SM:
-                wire.send(smpp.pdu(smpp.RESPONSE | smpp.DELIVER_SM, b"\0", got[2]))
-    except TimeoutError:
-        pass
+    wire.take_deliveries(1)
     wire.close()
 
 

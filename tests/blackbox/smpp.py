@@ -54,6 +54,16 @@ class Wire:
                 return None
             self.octets += more
 
+    def take_deliveries(self, quiet):
+        """Acknowledges each deliver_sm, until nothing comes for `quiet` seconds."""
+        self.socket.settimeout(quiet)
+        try:
+            while got := self.read():
+                if got[0] == DELIVER_SM:
+                    self.send(pdu(RESPONSE | DELIVER_SM, b"\0", got[2]))
+        except TimeoutError:
+            pass
+
     def closed_within(self, seconds):
         """Seconds until the other side closed; what it sent before is dropped. `None` when it did not."""
         started = time.monotonic()

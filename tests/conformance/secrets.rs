@@ -6,7 +6,7 @@ use smppgate::store::{Accept, ArchiveBlock, BlockBuilder, Commit, Subject, Write
 
 use super::{Bench, archive, put, record, recovered};
 
-fn accept(id: u64, account: u16, body: &[u8]) -> Accept<'_> {
+pub(crate) fn accept(id: u64, account: u16, body: &[u8]) -> Accept<'_> {
     Accept {
         id: MessageId(id),
         account: AccountId(account),
