@@ -5,6 +5,7 @@
 //! `cargo bench --bench e2e` prints one table and leaves figures and charts in `target/e2e/`.
 //! `cargo bench --bench e2e -- --backlog 200000` fills a gateway whose carriers are all down, kills it, and looks.
 //! `cargo bench --bench e2e -- --scaling` compares the cost of a message with 1 bind and 500, with few stored and many.
+//! `cargo bench --bench e2e -- --erasure` forgets one number after the other among a million messages, beside traffic.
 //! Options: `--messages N`, `--binds N`, `--runs N` (the median run counts), `--quick`, `--publish` (charts into
 //! `benches/charts/`). Needs Linux: it reads `/proc`.
 //!
@@ -14,6 +15,7 @@
 mod append;
 mod backlog;
 mod chart;
+mod erasure;
 mod figures;
 mod gate;
 mod process;
@@ -57,6 +59,9 @@ struct Args {
     /// Instead of the table: the cost of a message with 1 bind and with 500, and with few messages stored and this many
     #[arg(long, value_name = "MESSAGES", num_args = 0..=1, default_missing_value = "2000000")]
     scaling: Option<u32>,
+    /// Instead of the table: how long it takes to forget a number among this many messages, and the throughput meanwhile
+    #[arg(long, value_name = "MESSAGES", num_args = 0..=1, default_missing_value = "1000000")]
+    erasure: Option<u32>,
     /// Measure this program instead of the one just built
     #[arg(long, value_name = "FILE")]
     binary: Option<PathBuf>,
@@ -131,6 +136,9 @@ fn measure(args: &Args) -> Outcome<()> {
     }
     if let Some(stored) = args.scaling {
         return scaling::run(&bench, stored);
+    }
+    if let Some(stored) = args.erasure {
+        return erasure::run(&bench, stored);
     }
     let figures = rows::all(&bench)?;
     println!("{}", table::render(&figures));
