@@ -85,6 +85,8 @@ pub(crate) struct Life {
     carrier_ids: u64,
     /// The last id before those of this round.
     reported: u64,
+    /// Who the messages of this round went to, in the order of their ids.
+    recipients: Vec<Address>,
     /// Reused by the peers.
     scratch: BytesMut,
     /// Messages whose receipts the client has confirmed.
@@ -146,6 +148,7 @@ impl Life {
             submits: RECIPIENTS.map(submit).into(),
             sequence: 1,
             carrier_ids: 1_764_238_461_000_000,
+            recipients: Vec::new(),
             reported: 1_764_238_461_000_000,
             scratch: BytesMut::with_capacity(1 << 20),
             confirmed: 0,
@@ -237,12 +240,14 @@ impl Life {
 
     /// The carrier's answers to what it was sent.
     pub(crate) fn answer(&mut self) {
-        let Self { carrier, carrier_ids, scratch, reported, .. } = self;
+        let Self { carrier, carrier_ids, scratch, reported, recipients, .. } = self;
         std::mem::swap(&mut carrier.output, scratch);
         *reported = *carrier_ids;
+        recipients.clear();
         for (_, frame) in Frames::new(scratch) {
             if frame.header.id == CommandId::SUBMIT_SM {
                 *carrier_ids += 1;
+                recipients.push(Sm::decode(frame.body).map(|sm| sm.destination).unwrap_or_default());
                 let (sequence, input) = (frame.header.sequence, &mut carrier.input);
                 let id = decimal(*carrier_ids);
                 encode_resp(CommandId::SUBMIT_SM_RESP, CommandStatus::ESME_ROK, sequence, Some(&id), input);
@@ -253,10 +258,10 @@ impl Life {
 
     /// The carrier's receipts for the messages of this round.
     pub(crate) fn report(&mut self) {
-        for (number, sequence) in (self.reported + 1..=self.carrier_ids).zip(1..) {
+        for ((number, sequence), recipient) in (self.reported + 1..=self.carrier_ids).zip(1..).zip(&self.recipients) {
             let receipt = ReceiptSm {
                 id: &decimal(number),
-                source: Address::new(1, 1, RECIPIENTS[0]).unwrap_or_default(),
+                source: *recipient,
                 destination: Address::new(5, 0, b"smppgate").unwrap_or_default(),
                 submitted: EPOCH,
                 done: EPOCH,
