@@ -14,13 +14,15 @@ use rcgen::{
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName};
 use rustls::{ClientConfig, RootCertStore, ServerConfig};
+use smppgate::audit::folder::Folder as AuditFolder;
+use smppgate::audit::{self, Activity, Recorder, reading};
 use smppgate::bridge::Input;
 use smppgate::clock::{Clock, Unix};
 use smppgate::config::Config;
 use smppgate::message::AccountId;
 use smppgate::net::{
-    Connect, Crowd, CrowdLimits, Directory, Entrance, Inbox, Mail, OverTls, Reception, Rim, ServerTls, TlsError,
-    TlsFiles, listen,
+    Connect, Crowd, CrowdLimits, Directory, Entrance, Inbox, Mail, OverTls, Reception, Rim, Roster, ServerTls,
+    TlsError, TlsFiles, listen,
 };
 use smppgate::pdu::{Bind, BindResp, CommandId, Password};
 use smppgate::session::{BindMode, Control, Parcel, Role, Settings};
@@ -88,6 +90,8 @@ impl Folder {
 
 struct Server {
     address: SocketAddr,
+    recorder: Recorder,
+    audit: TempDir,
     mail: mpsc::Receiver<Mail>,
     rim: Arc<Rim>,
     _stop: watch::Sender<bool>,
@@ -100,11 +104,17 @@ async fn serve(tls: Arc<ServerTls>) -> Server {
     let rim = Arc::new(Rim::new(clock, inbox));
     let directory = Directory::new(Config::sandbox().policy, [AccountId(0)].into());
     let settings = Settings { init_timeout: Duration::from_secs(3), ..Settings::default() };
-    let reception = Reception::new(Arc::clone(&rim), Entrance::new(clock, directory), settings, stopped);
+    let audit = TempDir::new().unwrap();
+    let path = audit.path().to_owned();
+    let records = audit::Settings { key: path.join("audit.key"), path, keep: Duration::from_secs(86_400) };
+    let recorder = Recorder::start(records, clock).unwrap();
+    let roster = Roster::new(Activity::default(), recorder.clone(), []);
+    let entrance = Entrance::new(clock, directory);
+    let reception = Reception::attended(Arc::clone(&rim), entrance, settings, stopped, roster);
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
     tokio::spawn(listen(listener, Some(tls), reception, Crowd::new(CrowdLimits::default())));
-    Server { address, mail, rim, _stop: stop }
+    Server { address, recorder, audit, mail, rim, _stop: stop }
 }
 
 impl Server {
@@ -137,6 +147,19 @@ impl Server {
         let asked = timeout(DEADLINE, self.mail.recv()).await.unwrap();
         assert!(matches!(asked, Some(Mail::Input(Input::Bind { account: AccountId(0), .. }))));
         mailbox
+    }
+
+    /// Ends the audit log; why connections were refused, in its words.
+    async fn refusals(&self) -> Vec<String> {
+        self.recorder.end().await;
+        let mut refusals = Vec::new();
+        let folder = AuditFolder::new(self.audit.path());
+        let read = reading::walk(&folder, None, reading::Range::default(), None, |entry| {
+            assert_eq!((entry.said.action.as_str(), entry.said.actor.origin.as_str()), ("tls.refused", "127.0.0.1"));
+            refusals.push(entry.said.reason.clone());
+        });
+        assert!(read.is_ok());
+        refusals
     }
 
     /// Waits until so many connections ended for `reason`.
@@ -206,6 +229,7 @@ async fn clients_without_a_certificate_of_the_right_authority_are_refused() {
     let known = issue(&authority, "client.example", |_| {});
     let _stream = server.call(&authority, Some(&known)).await.unwrap();
     server.asked().await;
+    assert_eq!(server.refusals().await, ["no certificate", "2 more within 60 s"]);
 }
 
 #[tokio::test]
@@ -218,6 +242,7 @@ async fn other_protocols_and_silence_end_before_a_session() {
     server.closes("tls", 1).await;
     let _silent = TcpStream::connect(server.address).await.unwrap();
     server.closes("session_init", 1).await;
+    assert_eq!(server.refusals().await, ["no TLS"], "silence is no attempt");
 }
 
 #[tokio::test]

@@ -15,11 +15,12 @@ use tokio::time::timeout;
 
 use super::credentials::{Entrance, Refusal};
 use super::crowd::{Place, Seat};
-use super::link::{Deciding, Greeter, Greeting, Introduction, Link, Surroundings, Verdict};
+use super::link::{Deciding, Greeter, Greeting, Introduction, Link, Refused, Surroundings, Verdict};
 use super::rim::Rim;
 use super::roster::{Presence, Roster, Row};
 use super::stop::{StopWatch, Wish};
 use super::tally::Tally;
+use super::tls::unwelcome;
 use crate::bridge::Input;
 use crate::clock::Clock;
 use crate::message::LinkId;
@@ -92,6 +93,9 @@ impl Reception {
             Ok(Ok(stream)) => stream,
             Ok(Err(error)) => {
                 tracing::debug!(%peer, %error, "TLS handshake failed");
+                if let Some(why) = unwelcome(&error) {
+                    self.roster.unopened(peer, why);
+                }
                 return self.rim.tally().close(Role::Smsc, "tls");
             }
             Err(_elapsed) => return self.rim.tally().close(Role::Smsc, CloseReason::SessionInit.label()),
@@ -112,7 +116,12 @@ impl Reception {
             wish,
         };
         let around = self.rim.surround(link, self.settings.response_timeout, self.stop.clone());
-        let around = Surroundings { own: Some(own), ..around };
+        let roster = Arc::clone(&self.roster);
+        let refused: Refused = Box::new(move |why| {
+            let account = roster.account_of(link).unwrap_or_default();
+            roster.refused(&account, link, peer, why);
+        });
+        let around = Surroundings { own: Some(own), refused: Some(refused), ..around };
         let ended = Link::new(stream, session, BytesMut::new(), Box::new(porter), around).run().await;
         let seconds = ended.introduced_us.unwrap_or_default() / 1_000_000;
         presence.end = (ended.reason.label(), Some(seconds));

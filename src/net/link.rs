@@ -26,7 +26,7 @@ use super::tally::Tally;
 use crate::bridge::Input;
 use crate::clock::{Clock, Mono};
 use crate::message::LinkId;
-use crate::pdu::{Codec, CodecError, Frames, HEADER_LENGTH, UNBOUND_LIMIT};
+use crate::pdu::{Codec, CodecError, CommandStatus, Frames, HEADER_LENGTH, UNBOUND_LIMIT};
 use crate::session::{CloseReason, Event, Parcel, Role, Session};
 
 /// Most octets asked of the socket at once.
@@ -73,6 +73,9 @@ pub(super) enum Verdict {
     Refuse(Parcel),
 }
 
+/// Whom to tell why a bind was refused that had passed the greeter.
+pub(super) type Refused = Box<dyn Fn(&'static str) + Send>;
+
 /// How the bridge learns of a link.
 #[derive(Debug)]
 pub(super) struct Introduction {
@@ -110,6 +113,7 @@ pub(super) struct Surroundings {
     /// What is wanted of this link alone, if anybody can ask.
     pub(super) own: Option<watch::Receiver<Wish>>,
     pub(super) tally: Arc<Tally>,
+    pub(super) refused: Option<Refused>,
     /// How long the socket may take nothing while there is something to write.
     pub(super) write_timeout: Duration,
 }
@@ -145,6 +149,9 @@ pub(super) struct Link<S> {
     introduced: Option<Mono>,
     /// Whether the bridge's next parcel answers a bind.
     undecided: bool,
+    /// Binds beyond the first that were told of.
+    second_binds: u64,
+    refused: Option<Refused>,
     alarm: Alarm,
     stop: Stop,
     tally: Arc<Tally>,
@@ -184,6 +191,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Link<S> {
             deciding: None,
             introduced: None,
             undecided: false,
+            second_binds: 0,
+            refused: around.refused,
             alarm: Alarm::new(around.clock),
             stop: Stop::new(around.stop, around.own),
             tally: around.tally,
@@ -302,7 +311,15 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Link<S> {
             }
             for mut parcel in self.parcels.drain(..) {
                 if std::mem::take(&mut self.undecided) {
-                    self.tally.bind_answer(self.session.role(), &parcel);
+                    let status = self.tally.bind_answer(self.session.role(), &parcel);
+                    if let (Some(refused), Some(status)) =
+                        (&self.refused, status.filter(|status| *status != CommandStatus::ESME_ROK))
+                    {
+                        refused(match status {
+                            CommandStatus::ESME_RALYBND => "max_binds",
+                            other => other.name().unwrap_or("other"),
+                        });
+                    }
                 }
                 self.session.dispatch(&mut parcel, now);
                 self.outgoing.push(parcel.wire);
@@ -407,6 +424,11 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Link<S> {
             let body = u32::try_from(at + HEADER_LENGTH).unwrap_or(u32::MAX);
             self.session.receive(frame, body, now, self.outgoing.tail(), &mut self.events);
             taken = at + HEADER_LENGTH + frame.body.len();
+        }
+        let second_binds = self.session.counters().second_binds;
+        if second_binds > self.second_binds {
+            self.second_binds = second_binds;
+            self.refused.iter().for_each(|refused| refused("already_bound"));
         }
         let chunk = self.chunk.split_to(taken);
         if self.events.is_empty() {

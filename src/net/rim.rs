@@ -58,6 +58,7 @@ impl Rim {
             stop,
             own: None,
             tally: Arc::clone(&self.tally),
+            refused: None,
             write_timeout,
         }
     }

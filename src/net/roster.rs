@@ -155,14 +155,23 @@ impl Roster {
         Ok(())
     }
 
-    /// A bind that was refused by the rim; `account` is empty when the name is none of ours.
+    /// A bind that was refused; `account` is empty when the name is none of ours.
     pub(super) fn refused(&self, account: &str, link: LinkId, peer: IpAddr, why: &'static str) {
         self.tell(account, "refused", link, peer, why, None);
+        self.note("bind.refused", account, peer, why);
+    }
+
+    /// A connection that failed before anything could be said over it.
+    pub(super) fn unopened(&self, peer: IpAddr, why: &'static str) {
+        self.note("tls.refused", "", peer, why);
+    }
+
+    fn note(&self, action: &str, account: &str, peer: IpAddr, why: &str) {
         let Some(recorder) = &self.recorder else { return };
         let kind = if account.is_empty() { ActorKind::Stranger } else { ActorKind::Client };
         recorder.note(Draft {
             actor: Actor { kind, name: String::new(), origin: peer.to_string() },
-            action: "bind.refused".to_owned(),
+            action: action.to_owned(),
             object: if account.is_empty() { Object::default() } else { Object::new("account", account) },
             account: account.to_owned(),
             reason: why.to_owned(),

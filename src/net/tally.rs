@@ -66,11 +66,11 @@ impl Tally {
         self.bind(role, if ok { "ok" } else { status.name().unwrap_or("other") });
     }
 
-    /// The bridge's answer to a bind, by the status it starts with.
-    pub(super) fn bind_answer(&self, role: Role, parcel: &Parcel) {
-        if let Some(header) = parcel.wire.first_chunk::<HEADER_LENGTH>() {
-            self.bind_status(role, Header::decode(header).status);
-        }
+    /// The bridge's answer to a bind, by the status it starts with, which is returned.
+    pub(super) fn bind_answer(&self, role: Role, parcel: &Parcel) -> Option<CommandStatus> {
+        let status = Header::decode(parcel.wire.first_chunk::<HEADER_LENGTH>()?).status;
+        self.bind_status(role, status);
+        Some(status)
     }
 
     /// A connection that ended before it had a session.

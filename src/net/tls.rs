@@ -204,6 +204,18 @@ impl TlsFiles {
     }
 }
 
+/// Why a handshake failed, in words of ours, where the peer said something that TLS does not take; `None` for one that only
+/// went away, as port probes do.
+pub(super) fn unwelcome(error: &io::Error) -> Option<&'static str> {
+    match error.get_ref()?.downcast_ref::<rustls::Error>()? {
+        rustls::Error::NoCertificatesPresented => Some("no certificate"),
+        rustls::Error::InvalidCertificate(_) => Some("certificate"),
+        rustls::Error::AlertReceived(_) => Some("our certificate or protocol was refused"),
+        rustls::Error::PeerIncompatible(_) => Some("no protocol or cipher in common"),
+        _ => Some("no TLS"),
+    }
+}
+
 /// How to reach one carrier in clear.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Clear {

@@ -2,14 +2,17 @@
 
 use std::time::Duration;
 
+use smppgate::audit::folder::Folder;
+use smppgate::audit::{Activity, Recorder, Settings, reading};
+use smppgate::clock::Clock;
 use smppgate::message::AccountId;
-use smppgate::net::Which;
+use smppgate::net::{Roster, Which};
 use smppgate::pdu::{CommandId, CommandStatus};
 use smppgate::policy::{AllowFrom, Credentials, Decoy, Password, Policy};
 use smppgate::session::{Control, Parcel, Role};
 use tokio::time::Instant;
 
-use crate::desk::{Desk, sequences};
+use crate::desk::{Desk, Known, sequences};
 use crate::peer::{bind, pdu, request};
 
 const RESP: CommandId = CommandId::BIND_TRANSCEIVER_RESP;
@@ -202,6 +205,51 @@ async fn the_bridge_may_refuse() {
     peer.expect_end().await;
     desk.closed(&known).await;
     assert_eq!(binds(&desk), [("ESME_RALYBND", 1)]);
+}
+
+/// The bridge refuses the bind that was asked.
+async fn turn_away(desk: &mut Desk, status: CommandStatus) {
+    let mut peer = desk.connect();
+    peer.send(&bind("acme", "secret", 9)).await;
+    let known: Known = desk.opened().await;
+    desk.asked(&known).await;
+    let wire = pdu(RESP, status, 9, &[])[..].into();
+    known.mailbox.send(Parcel { wire, control: Control::Close, ..Parcel::default() }).await.unwrap();
+    peer.expect(RESP, status, 9).await;
+    desk.closed(&known).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn binds_too_many_are_in_the_audit_log_and_a_flood_of_them_is_one_entry() {
+    let (folder, clock) = (tempfile::tempdir().unwrap(), Clock::start());
+    let (path, keep) = (folder.path().join("audit"), Duration::from_secs(86_400));
+    let settings = Settings { key: path.join("audit.key"), path: path.clone(), keep };
+    let recorder = Recorder::start(settings, clock).unwrap();
+    let roster = Roster::new(Activity::default(), recorder.clone(), []);
+    let mut desk = Desk::attended(256, |_| {}, roster);
+    for _ in 0..5 {
+        turn_away(&mut desk, CommandStatus::ESME_RALYBND).await;
+    }
+    let (mut peer, _known) = desk.bound().await;
+    peer.send(&bind("acme", "secret", 2)).await;
+    peer.expect(RESP, CommandStatus::ESME_RALYBND, 2).await;
+    peer.echo(3).await;
+    recorder.end().await;
+    let mut lines = Vec::new();
+    let read = reading::walk(&Folder::new(&path), None, reading::Range::default(), None, |entry| {
+        lines.push(entry.to_string());
+    });
+    assert!(read.is_ok());
+    let refused: Vec<_> = lines.iter().filter(|line| line.contains("bind.refused")).collect();
+    assert_eq!(refused.len(), 2, "{lines:?}");
+    assert!(
+        refused[0].ends_with("client (192.0.2.1) bind.refused denied account=acme reason=\"max_binds\""),
+        "{refused:?}"
+    );
+    assert!(
+        refused[1].contains("reason=\"5 more within 60 s\""),
+        "the others, also the second bind of a link: {refused:?}"
+    );
 }
 
 #[tokio::test(start_paused = true)]

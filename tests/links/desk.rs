@@ -53,6 +53,11 @@ impl Desk {
 
     /// An inbox for `letters`, and the sandbox's accounts changed by `change`.
     pub(crate) fn with(letters: usize, change: impl FnOnce(&mut Policy)) -> Self {
+        Self::attended(letters, change, Arc::default())
+    }
+
+    /// The same with a roster that tells of what happens.
+    pub(crate) fn attended(letters: usize, change: impl FnOnce(&mut Policy), roster: Arc<Roster>) -> Self {
         let mut policy = (*Config::sandbox().policy).clone();
         change(&mut policy);
         let numbers = (0..policy.accounts.len()).map(|place| AccountId(ACME.0 + place as u16)).collect();
@@ -61,7 +66,6 @@ impl Desk {
         let (stop, stopped) = watch::channel(false);
         let rim = Arc::new(Rim::new(clock, inbox.clone()));
         let entrance = Entrance::new(clock, Directory::new(Arc::new(policy), numbers));
-        let roster: Arc<Roster> = Arc::default();
         let (own, by) = (Arc::clone(&roster), Arc::clone(&entrance));
         let reception = Reception::attended(Arc::clone(&rim), by, settings(), stopped, own);
         Self { rim, inbox, mail, reception, entrance, roster, crowd: Crowd::new(CrowdLimits::default()), stop }
