@@ -54,6 +54,9 @@ pub const LOOKUPS_OPEN: usize = 16;
 /// Slots of the book that are looked at in one turn for messages named by their addresses.
 pub const SEEK_SLOTS: usize = 4_096;
 
+/// Messages and slots of the book that are looked at again in one turn after the rules changed.
+pub const RENEWAL_SLOTS: usize = 2_000;
+
 /// Recipients of whom a client wants to hear when they are back; beyond, the oldest wish is forgotten.
 pub const ALERTS_WANTED: usize = 10_000;
 

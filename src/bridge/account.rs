@@ -11,7 +11,7 @@ use super::{Bridge, seconds};
 use crate::clock::{Now, Unix};
 use crate::message::{AccountId, LinkId, MessageState};
 use crate::pdu::{BindResp, CommandId, CommandStatus, ReceiptSm, Sm};
-use crate::policy::{Cell, Country, DefaultAlphabet, GuardRules, Home, Policy, Rate, Retention, retry};
+use crate::policy::{Cell, Country, DefaultAlphabet, GuardRules, Home, Policy, Rate, Retention, Transfers, retry};
 use crate::session::{BindMode, Control, Request};
 use crate::store::{Enrolled, Write};
 
@@ -30,6 +30,8 @@ pub(super) struct AccountState {
     window: u32,
     pub(super) rate: Option<Rate>,
     countries: Option<Vec<Country>>,
+    /// Where its data may go. Of an account that is configured no more: what it last said.
+    pub(super) transfers: Transfers,
     pub(super) permit: u16,
     /// Its position in the policy, `None` for one that is no longer configured.
     pub(super) position: Option<u16>,
@@ -68,26 +70,30 @@ pub(super) struct BindRequest {
     pub(super) interface_version: u8,
 }
 
-/// One state per number ever enrolled; those no longer configured cannot bind, their receipts wait.
-pub(super) fn states(policy: &Policy, permits: &[u16], enrolled: &Enrolled) -> Vec<AccountState> {
-    let mut states: Vec<AccountState> =
-        enrolled.account_names.iter().map(|name| AccountState::new(name.clone(), &policy.retention)).collect();
-    let accounts = (0_u16..).zip(&policy.accounts);
-    for (((position, account), permit), id) in accounts.zip(permits).zip(&enrolled.accounts) {
+/// Brings the accounts to what a policy says: one state per number ever enrolled; those that are not configured cannot
+/// bind, their receipts wait. What an account has used and who is bound stays.
+pub(super) fn configure(states: &mut Vec<AccountState>, policy: &Policy, enrolled: &Enrolled) {
+    let known = states.len();
+    let unknown = enrolled.account_names.iter().skip(known);
+    states.extend(unknown.map(|name| AccountState::new(name.clone(), &policy.retention)));
+    for state in states.iter_mut() {
+        (state.configured, state.position, state.max_binds, state.guard) = (false, None, 0, None);
+        state.retention.clone_from(&policy.retention);
+    }
+    for ((position, account), id) in (0_u16..).zip(&policy.accounts).zip(&enrolled.accounts) {
         let state = &mut states[id.0 as usize];
         state.configured = true;
         state.max_binds = account.max_binds;
         state.window = account.window;
         state.rate = account.rate;
         state.countries.clone_from(&account.countries);
-        state.permit = *permit;
+        state.transfers.clone_from(&account.transfers);
         state.position = Some(position);
         state.home = account.home;
         state.alphabet = account.alphabet;
         state.guard = account.guard;
-        state.retention = account.retention.clone();
+        state.retention.clone_from(&account.retention);
     }
-    states
 }
 
 impl AccountState {
@@ -98,6 +104,7 @@ impl AccountState {
             window: 0,
             rate: None,
             countries: None,
+            transfers: Transfers::default(),
             permit: Permits::ALL,
             position: None,
             home: None,

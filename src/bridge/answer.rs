@@ -196,7 +196,7 @@ impl Bridge {
         }
     }
 
-    fn write_retry(&mut self, slot: u32, due: u32) {
+    pub(super) fn write_retry(&mut self, slot: u32, due: u32) {
         let entry = &self.book.slots[slot];
         let position = self.lanes.position(entry.lane);
         self.pages.write(&Write::Retry { id: entry.id, position, attempts: entry.attempts, due });

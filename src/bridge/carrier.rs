@@ -61,21 +61,21 @@ pub(super) enum Turn {
     NeedsBlock,
 }
 
-/// One state per number ever enrolled; those no longer configured have no links and no route.
-pub(super) fn states(policy: &Policy, enrolled: &Enrolled) -> Vec<CarrierState> {
-    let mut states: Vec<CarrierState> =
-        enrolled.carrier_names.iter().map(|name| CarrierState::new(name.clone())).collect();
+/// Brings the carriers to what a policy says: one state per number ever enrolled; those no longer configured have no links
+/// and no route. What a carrier has used, its links and its breaker stay.
+pub(super) fn configure(states: &mut Vec<CarrierState>, policy: &Policy, enrolled: &Enrolled) {
+    let known = states.len();
+    states.extend(enrolled.carrier_names.iter().skip(known).map(|name| CarrierState::new(name.clone())));
     for (carrier, id) in policy.carriers.iter().zip(&enrolled.carriers) {
         let state = &mut states[id.0 as usize];
         state.window = carrier.window;
         state.rate = carrier.rate;
         state.on_unknown = carrier.on_unknown;
-        state.habits = carrier.habits.clone();
+        state.habits.clone_from(&carrier.habits);
         state.rewrites = carrier.habits.changes_messages();
         state.breaker_rules = carrier.breaker;
-        state.effective_from = carrier.effective_from;
+        (state.effective_from, state.effective_wake) = (carrier.effective_from, None);
     }
-    states
 }
 
 impl CarrierState {
@@ -131,7 +131,7 @@ impl CarrierState {
     }
 
     /// Whether its first day has just begun.
-    fn becomes_effective(&mut self, now: Now) -> bool {
+    pub(super) fn becomes_effective(&mut self, now: Now) -> bool {
         let Some(from) = self.effective_from else { return false };
         let wait_ms = from.0.saturating_sub(now.unix.0);
         if wait_ms == 0 {

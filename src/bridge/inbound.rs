@@ -36,16 +36,20 @@ pub(super) struct InboundState {
 
 impl InboundState {
     pub(super) fn new(enrolled: &Enrolled, seed: u64) -> Self {
+        let (accounts, carriers) = (Vec::new(), Vec::new());
+        let mut state = Self { accounts, carriers, parts: Parts::new(seed), waiting: 0 };
+        state.configure(enrolled);
+        state
+    }
+
+    /// Takes the numbers of a policy.
+    pub(super) fn configure(&mut self, enrolled: &Enrolled) {
         let position = |number: usize| {
             let found = enrolled.carriers.iter().position(|id| usize::from(id.0) == number);
             found.and_then(|position| u16::try_from(position).ok()).unwrap_or(u16::MAX)
         };
-        Self {
-            accounts: enrolled.accounts.clone(),
-            carriers: (0..enrolled.carrier_names.len()).map(position).collect(),
-            parts: Parts::new(seed),
-            waiting: 0,
-        }
+        self.accounts.clone_from(&enrolled.accounts);
+        self.carriers = (0..enrolled.carrier_names.len()).map(position).collect();
     }
 }
 

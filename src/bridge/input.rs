@@ -5,8 +5,9 @@ use bytes::{Bytes, BytesMut};
 use super::lookup::Lookup;
 use crate::message::{AccountId, CarrierId, LinkId};
 use crate::pdu::CommandId;
+use crate::policy::Policy;
 use crate::session::{BindMode, Event, Parcel};
-use crate::store::{ArchiveBlock, ArchiveRecord, Block};
+use crate::store::{ArchiveBlock, ArchiveRecord, Block, Enrolled};
 
 /// One lap begins with one of these.
 #[derive(Debug)]
@@ -70,6 +71,13 @@ pub enum Input {
     },
     /// The store stopped or resumed taking commits. While it fails nothing new is accepted.
     StoreFailing(bool),
+    /// These rules are in force from now on. What waits is looked at again.
+    Policy {
+        /// The rules.
+        policy: Box<Policy>,
+        /// The numbers of their accounts and carriers.
+        enrolled: Box<Enrolled>,
+    },
     /// The process is stopping: unbind everybody, accept nothing new.
     Stop,
 }

@@ -2,9 +2,13 @@
 //! that a message refused by the first carrier goes on in the lane that begins at the second, equals have their shares in
 //! lanes of their own, and a slow country or carrier never stands in the way of another. Accounts that permit different
 //! carriers, and routes to one country, have lanes of their own. Within a lane a higher priority goes first.
+//!
+//! When the rules change, lanes of old ones lead nowhere any more, and what is in them is looked at again: see `renewal`.
+
+mod renewal;
 
 use std::cmp::Reverse;
-use std::collections::BinaryHeap;
+use std::collections::{BinaryHeap, VecDeque};
 use std::hash::{Hash, Hasher};
 
 use rustc_hash::FxHashMap;
@@ -17,7 +21,7 @@ use super::tally::CountryTally;
 use crate::clock::Mono;
 use crate::limits;
 use crate::message::{CarrierId, MessageState};
-use crate::policy::{Cell, Country, OverRate, Policy, Rate, Route, Spread, Tiers, Verdict};
+use crate::policy::{Cell, Country, OverRate, Policy, Rate, Route, Spread, Tiers, Verdict, When};
 use crate::store::Enrolled;
 
 /// What a lane is doing.
@@ -25,7 +29,7 @@ use crate::store::Enrolled;
 enum Doing {
     /// Empty, or no carrier of its route is there.
     Idle,
-    /// In its carrier's queue.
+    /// In its carrier's queue; or among those that must be looked at again.
     Ready,
     /// Waits for its country's rate.
     Sleeping,
@@ -40,6 +44,8 @@ struct Lane {
     from: u8,
     /// Numbers of the carriers that its messages may go to, in this order.
     chain: Box<[u16]>,
+    /// Whether its messages must be looked at again, by the rules of today; then it leads nowhere.
+    is_undecided: bool,
     /// By priority; the highest goes first.
     lists: [List; PRIORITIES],
     /// Messages in all of them.
@@ -51,7 +57,7 @@ struct Lane {
 impl Lane {
     fn new(way: u16, from: u8, chain: Vec<u16>) -> Self {
         let lists = [List::default(); PRIORITIES];
-        Self { way, from, chain: chain.into(), lists, len: 0, current: None, doing: Doing::Idle }
+        Self { way, from, chain: chain.into(), is_undecided: false, lists, len: 0, current: None, doing: Doing::Idle }
     }
 
     /// The first message of the highest priority.
@@ -75,6 +81,7 @@ fn priority(slots: &Slots, slot: u32) -> usize {
 /// The carriers of a country's route that some accounts permit, and the lanes before them, one for each position.
 #[derive(Debug)]
 struct Way {
+    standing: renewal::Standing,
     destination: u16,
     /// Carrier numbers; empty where no route leads there any more.
     tiers: Tiers,
@@ -89,6 +96,8 @@ struct Way {
 /// A destination country of a route with its rate, whichever way its messages go.
 #[derive(Debug)]
 pub(super) struct Destination {
+    /// What its route asks for besides the country.
+    when: When,
     pub(super) rate: Option<Rate>,
     pub(super) over_rate: OverRate,
     /// What was accepted, where `over_rate` refuses.
@@ -142,6 +151,10 @@ pub(super) struct Lanes {
     lanes: Vec<Lane>,
     sleepers: BinaryHeap<Reverse<(Mono, u16)>>,
     carrier_ids: Vec<CarrierId>,
+    /// Lanes with messages that must be looked at again.
+    undecided: VecDeque<u16>,
+    /// By country: the way of what is looked at again only when it comes back.
+    asides: FxHashMap<Country, u16>,
 }
 
 impl Lanes {
@@ -155,6 +168,8 @@ impl Lanes {
             lanes: Vec::new(),
             sleepers: BinaryHeap::new(),
             carrier_ids: enrolled.carriers.clone(),
+            undecided: VecDeque::new(),
+            asides: FxHashMap::default(),
         }
     }
 
@@ -177,7 +192,7 @@ impl Lanes {
                 if tiers.is_empty() && !anyway {
                     return None;
                 }
-                if self.lanes.len() + tiers.positions().max(1) > limits::LANES_MAX {
+                if !self.has_place_for(tiers.positions().max(1)) {
                     return if anyway { Some(self.nowhere(policy)) } else { None };
                 }
                 self.make_way(key, tiers, policy, carriers)
@@ -210,16 +225,16 @@ impl Lanes {
     }
 
     fn make_way(&mut self, key: Key, tiers: Tiers, policy: &Policy, carriers: &[CarrierState]) -> u16 {
-        let (index, first_lane) = (self.ways.len() as u16, self.lanes.len() as u16);
+        let (index, first_lane) = self.place_for(tiers.positions().max(1));
         for position in 0..tiers.positions().max(1) {
             let mut lane = Lane::new(index, position as u8, tiers.chain(position as u8));
             lane.current = choose(&lane.chain, carriers);
-            self.lanes.push(lane);
+            self.put_lane(first_lane as usize + position, lane);
         }
         let destination = self.find_destination(key, policy);
-        let takes_payload = tiers.carriers().all(|carrier| carriers[carrier as usize].habits.payload);
-        let (has_equals, spread) = (tiers.has_equals(), Spread::default());
-        self.ways.push(Way { destination, tiers, has_equals, spread, takes_payload, first_lane });
+        let takes_payload = takes_payload(&tiers, carriers);
+        let (standing, has_equals, spread) = (renewal::Standing::InForce, tiers.has_equals(), Spread::default());
+        self.put_way(index, Way { standing, destination, tiers, has_equals, spread, takes_payload, first_lane });
         self.by_key.insert(key, index);
         index
     }
@@ -234,10 +249,15 @@ impl Lanes {
 
     fn find_destination(&mut self, key: Key, policy: &Policy) -> u16 {
         let (route, country) = (key.route(policy), key.country);
-        *self.by_route.entry((country, key.route)).or_insert_with(|| {
+        if let Some(known) = self.by_route.get(&(country, key.route)) {
+            return *known;
+        }
+        let when = route.map(|route| route.when.clone()).unwrap_or_default();
+        let index = self.known_destination(country, &when, policy).unwrap_or_else(|| {
             self.destinations.push(Destination {
-                rate: route.and_then(|route| route.rate),
-                over_rate: route.map_or(OverRate::Defer, |route| route.over_rate),
+                when: When::default(),
+                rate: None,
+                over_rate: OverRate::Defer,
                 accepted: Cell::default(),
                 handed: Cell::default(),
                 paid: (0, 0),
@@ -245,7 +265,10 @@ impl Lanes {
                 tally: CountryTally { country, accepted: 0, forwarded: 0, finals: [0; 9], backlog: 0 },
             });
             self.destinations.len() as u16 - 1
-        })
+        });
+        self.destinations[index as usize].follow(when, route);
+        self.by_route.insert((country, key.route), index);
+        index
     }
 
     fn way(&self, lane: u16) -> &Way {
@@ -262,6 +285,10 @@ impl Lanes {
     /// The lane in which a message of this one goes on that `carrier` did not take, `None` where no carrier is left.
     pub(super) fn behind(&self, lane: u16, carrier: CarrierId) -> Option<u16> {
         let way = self.way(lane);
+        if self.is_foreign(lane, carrier) {
+            // It was handed out under other rules, and nobody of these has seen it.
+            return Some(lane);
+        }
         let position = way.tiers.behind(self.position(lane), carrier.0)?;
         Some(way.first_lane + u16::from(position))
     }
@@ -375,12 +402,15 @@ impl Lanes {
     /// Puts an idle lane that has messages and a carrier into the carrier's queue.
     fn ready(&mut self, carriers: &mut [CarrierState], index: u16) {
         let lane = &mut self.lanes[index as usize];
-        if lane.doing == Doing::Idle
-            && lane.len > 0
-            && let Some(current) = lane.current
-        {
+        if lane.doing != Doing::Idle || lane.len == 0 {
+            return;
+        }
+        if let Some(current) = lane.current {
             lane.doing = Doing::Ready;
             carriers[current as usize].ready.push_back(index);
+        } else if lane.is_undecided {
+            lane.doing = Doing::Ready;
+            self.undecided.push_back(index);
         }
     }
 
@@ -429,6 +459,7 @@ impl Lanes {
         for carrier in carriers.iter_mut() {
             carrier.ready.clear();
         }
+        self.undecided.clear();
         for index in 0..self.lanes.len() as u16 {
             let lane = &mut self.lanes[index as usize];
             lane.current = choose(&lane.chain, carriers);
@@ -457,6 +488,11 @@ impl Lanes {
         }
         rows
     }
+}
+
+/// Whether all carriers of a way take `message_payload`.
+fn takes_payload(tiers: &Tiers, carriers: &[CarrierState]) -> bool {
+    tiers.carriers().all(|carrier| carriers[carrier as usize].habits.payload)
 }
 
 /// The first carrier of a chain that takes messages.

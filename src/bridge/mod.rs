@@ -10,7 +10,8 @@
 //! `inbound` takes messages from handsets, `account` brings them and receipts to clients, `recall` takes requests about
 //! earlier messages (`manage` cancels and replaces, `seek` looks for them by address, `lookup` in the archive), `due`
 //! says when to look again, `seal` moves what is settled into the archive, `recover` rebuilds everything from the
-//! journal, `rights` takes the records of one person out and holds a number.
+//! journal, `renewal` takes other rules and looks again at what waits, `rights` takes the records of one person out and
+//! holds a number.
 
 mod account;
 mod answer;
@@ -36,6 +37,7 @@ mod receipt;
 mod recode;
 mod recover;
 mod refusal;
+mod renewal;
 mod rights;
 mod seal;
 mod seek;
@@ -52,6 +54,7 @@ pub use input::{Input, Outbox, Parcels};
 pub use lookup::Lookup;
 pub use pages::Room;
 pub use refusal::{InboundRefusal, Refusal};
+pub use renewal::Renewed;
 pub use rights::{Cleared, Hits, Standing, hits};
 pub use tally::{AccountTally, CarrierTally, CountryTally, Tally};
 
@@ -108,6 +111,7 @@ pub struct Bridge {
     concatenations: Concatenations,
     guard: Guard,
     wholes: Wholes,
+    renewal: renewal::Renewal,
     due: Vec<u32>,
     /// Where a message is written that did not come as a `submit_sm`.
     scratch: BytesMut,
@@ -119,9 +123,13 @@ impl Bridge {
     /// `seed` is the only randomness it ever gets: it keys hashes of peers' ids and jitters delays.
     #[must_use]
     pub fn new(policy: Policy, enrolled: &Enrolled, backlog_max: u64, seed: u64) -> Self {
-        let (permits, permit_of) = Permits::new(&policy);
-        let accounts = account::states(&policy, &permit_of, enrolled);
-        let carriers = carrier::states(&policy, enrolled);
+        let (mut accounts, mut carriers) = (Vec::new(), Vec::new());
+        account::configure(&mut accounts, &policy, enrolled);
+        carrier::configure(&mut carriers, &policy, enrolled);
+        let mut permits = Permits::new(&policy.carriers);
+        for account in &mut accounts {
+            account.permit = permits.find(&account.transfers, &policy.carriers);
+        }
         let lanes = Lanes::new(permits, enrolled);
         Self {
             policy,
@@ -149,6 +157,7 @@ impl Bridge {
             concatenations: Concatenations::new(seed),
             guard: Guard::new(seed),
             wholes: Wholes::default(),
+            renewal: renewal::Renewal::default(),
             due: Vec::new(),
             scratch: BytesMut::new(),
         }
@@ -175,6 +184,7 @@ impl Bridge {
             Input::Read { number, block } => self.read(number, block, now, out),
             Input::Archived { ticket, record } => self.archived(ticket, record.as_deref(), out),
             Input::StoreFailing(failing) => self.store_failing = failing,
+            Input::Policy { policy, enrolled } => self.renew(*policy, &enrolled, now),
             Input::Stop => self.stop(out),
         }
     }
@@ -184,6 +194,7 @@ impl Bridge {
         self.expire(now);
         self.parked.expire(now, &mut self.carriers);
         self.seek(now, out);
+        self.look_again(now, out);
         self.hand_out(now, out);
         self.deliver(now, out);
     }
@@ -191,7 +202,7 @@ impl Bridge {
     /// When [`Self::turn`] should be called although no input came.
     #[must_use]
     pub fn deadline(&self) -> Option<Mono> {
-        if self.recalls.wants_turn() {
+        if self.recalls.wants_turn() || self.wants_to_look() {
             return Some(Mono(0));
         }
         let carriers = if self.stopping { None } else { self.carriers.iter().filter_map(CarrierState::wake).min() };
@@ -452,6 +463,8 @@ impl Bridge {
             countries: self.lanes.tallies(),
             messages_live: self.book.slots.len() as u64,
             messages_waiting: self.waiting,
+            rerouted: self.renewal.rerouted,
+            policies: self.renewal.policies,
             receipts_parked: self.parked.len() as u64,
             journal_blocks,
             journal_octets,

@@ -2,7 +2,7 @@
 //!
 //! Knows no routes and no links.
 
-use crate::policy::Policy;
+use crate::policy::{Carrier, Transfers};
 
 /// The distinct sets of permitted carriers.
 #[derive(Clone, Debug)]
@@ -12,26 +12,23 @@ pub(super) struct Permits {
 }
 
 impl Permits {
-    /// All carriers: also for accounts that are no longer configured, whose messages were accepted under other rules.
+    /// All carriers: also for accounts of which nothing is configured, whose messages were accepted under other rules.
     pub(super) const ALL: u16 = 0;
 
-    /// The permits of a policy, and the one of each of its accounts.
-    pub(super) fn new(policy: &Policy) -> (Self, Vec<u16>) {
-        let mut sets = vec![vec![true; policy.carriers.len()]];
-        let own = policy.accounts.iter().map(|account| {
-            let set: Vec<bool> = (0u16..)
-                .zip(&policy.carriers)
-                .map(|(at, carrier)| account.transfers.permit(at, carrier).is_ok())
-                .collect();
-            let known = sets.iter().position(|other| *other == set);
-            let index = known.unwrap_or_else(|| {
-                sets.push(set);
-                sets.len() - 1
-            });
-            u16::try_from(index).unwrap_or(u16::MAX)
+    /// The one that permits all.
+    pub(super) fn new(carriers: &[Carrier]) -> Self {
+        Self { sets: vec![vec![true; carriers.len()]] }
+    }
+
+    /// The permit of an account that wants this.
+    pub(super) fn find(&mut self, transfers: &Transfers, carriers: &[Carrier]) -> u16 {
+        let permitted = (0u16..).zip(carriers).map(|(at, carrier)| transfers.permit(at, carrier).is_ok());
+        let set: Vec<bool> = permitted.collect();
+        let index = self.sets.iter().position(|other| *other == set).unwrap_or_else(|| {
+            self.sets.push(set);
+            self.sets.len() - 1
         });
-        let own = own.collect();
-        (Self { sets }, own)
+        u16::try_from(index).unwrap_or(u16::MAX)
     }
 
     /// Whether the carrier at this position of the policy may get the messages.

@@ -9,7 +9,7 @@ use super::{limits, seconds};
 use crate::clock::{Mono, Now};
 use crate::message::{AccountId, CarrierId, MessageId, MessageState};
 use crate::pdu::Sm;
-use crate::policy::{Country, number};
+use crate::policy::Country;
 use crate::store::{Accept, Block, Damage, Inbound, Position, Recovered, Write};
 
 /// Position of a message of which facts were found, but no accept record: it was sealed, or was carried to a later
@@ -148,12 +148,8 @@ impl Bridge {
         let (recipient, part) = (tail(sm.destination.octets()), sm.part());
         let country = Country::from_octets(accept.country).unwrap_or(Country::NON_GEOGRAPHIC);
         self.provide_account(accept.account);
-        // It had an international number when it was accepted; the rest is by the rules of today.
-        let home = self.accounts[accept.account.0 as usize].home;
-        let number = number::dialled_from(home, &sm.destination).unwrap_or_default();
-        let way = self.way(accept.account.0, &sm.source, &number, country);
         let key = part.map_or(0, |part| self.concatenations.key(accept.account.0, &sm, part));
-        let lane = self.lanes.open(way, key, &self.policy, &self.carriers, true).unwrap_or_default();
+        let lane = self.place(accept.account.0, &sm.source, &sm.destination, country, key);
         let known = self.book.find(accept.id);
         let slot = known.unwrap_or_else(|| self.expect(accept.id));
         let entry = &mut self.book.slots[slot];

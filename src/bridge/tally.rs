@@ -137,6 +137,10 @@ pub struct Tally {
     pub messages_live: u64,
     /// Messages that wait for a carrier or for their time.
     pub messages_waiting: u64,
+    /// Messages that a change of the rules sent elsewhere while they waited.
+    pub rerouted: u64,
+    /// Times that the rules changed.
+    pub policies: u64,
     /// Receipts waiting for the answer they overtook.
     pub receipts_parked: u64,
     /// Journal blocks and their octets.

@@ -13,6 +13,7 @@ mod notice;
 mod parameters;
 mod query;
 mod refusals;
+mod renewal;
 mod replace;
 mod rig;
 mod rights;

@@ -122,6 +122,16 @@ impl Gateway {
         self.recover();
     }
 
+    /// Other rules, for this process and those to come.
+    pub(crate) fn reload(&mut self, change: impl FnOnce(&mut Policy)) {
+        change(&mut self.policy);
+        let accounts: Vec<&str> = self.policy.accounts.iter().map(|account| account.system_id.as_str()).collect();
+        let carriers: Vec<&str> = self.policy.carriers.iter().map(|carrier| carrier.name.as_str()).collect();
+        self.enrolled = self.store.enroll(&accounts, &carriers).expect("nothing is scripted");
+        let (policy, enrolled) = (Box::new(self.policy.clone()), Box::new(self.enrolled.clone()));
+        self.give(Input::Policy { policy, enrolled });
+    }
+
     fn link(&mut self) -> LinkId {
         self.links += 1;
         LinkId(self.links)

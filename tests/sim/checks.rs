@@ -41,7 +41,9 @@ impl World {
         assert_eq!(tally.messages_waiting, waiting, "messages waiting, as the bridge counts and as the journal says");
         let before_carriers: u64 = tally.carriers.iter().map(|(_, carrier)| carrier.backlog).sum();
         let in_countries: u64 = tally.countries.iter().map(|country| country.backlog).sum();
-        assert_eq!(before_carriers, in_countries, "messages waiting, by carrier and by country");
+        // Under other rules than they were accepted, messages may have no carrier.
+        let fits = before_carriers == in_countries || (ledger.rules.have_changed && before_carriers < in_countries);
+        assert!(fits, "messages waiting, by carrier and by country");
         // What comes back from carriers waits again, whatever waits already.
         let out: u64 = plan.carriers.iter().map(|carrier| u64::from(carrier.window) * carrier.links.len() as u64).sum();
         assert!(tally.messages_waiting <= plan.backlog_max + out, "{} wait", tally.messages_waiting);
@@ -120,9 +122,6 @@ impl World {
             if message.own.unwrap_or((state, error)) == (UNKNOWN, UNANSWERED) {
                 self.check_unknown(*tag, message);
             }
-            let route = self.plan.carriers_of(message.client, message.country);
-            let strays = message.sent.iter().find(|(carrier, _)| !route.contains(carrier));
-            assert!(strays.is_none(), "{tag}: not by its route {route:?}: {message:?}");
             let record = self.store.archived(MessageId(id)).expect("a whole store");
             let record = record.unwrap_or_else(|| panic!("{tag}: not in the archive: {message:?}"));
             assert_eq!((record.state, record.error), (state, error), "{tag}: the archive: {record:?} {message:?}");

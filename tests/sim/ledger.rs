@@ -8,6 +8,8 @@ use smppgate::message::{MessageState, owes_receipt};
 use smppgate::pdu::{CommandId, CommandStatus, Frame, Frames, QuerySmResp, Receipt, Sm, SmResp};
 use smppgate::store::{Block, Inbound, Write};
 
+use crate::rules::Rules;
+
 /// One message, known by the number in its text.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Message {
@@ -95,8 +97,8 @@ pub(crate) struct Ledger {
     pub(crate) awaiting: u64,
     /// When a message left for a carrier: time, carrier, country.
     pub(crate) departures: Vec<(u64, usize, usize)>,
-    /// By client: the carriers that must not get its messages.
-    pub(crate) objections: Vec<Vec<u16>>,
+    /// Who may get what.
+    pub(crate) rules: Rules,
     /// What clients asked about their messages and have no answer to, by connection and sequence number.
     pub(crate) asked: BTreeMap<(u64, u32), Asked>,
     /// One carrier id may stand for several messages.
@@ -444,8 +446,8 @@ impl Ledger {
         assert!(message.revision >= message.promised, "{tag}: an old text is back: {message:?}");
         message.handed += 1;
         let (client, number) = (message.client, carrier as u16);
-        let barred = self.objections[client].contains(&number);
-        assert!(!barred, "{tag}: client {client} objects to carrier {carrier}");
+        let country = message.country;
+        self.rules.check(tag, client, country, number);
         let message = self.of(tag);
         let allowed = 1 + message.again;
         assert!(message.handed <= allowed, "{tag}: handed over twice without a reason: {message:?}");

@@ -16,6 +16,7 @@ mod queue;
 mod reach;
 mod rng;
 mod route;
+mod rules;
 mod scenarios;
 mod scenes;
 mod seeds;

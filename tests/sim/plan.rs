@@ -7,14 +7,15 @@ use smppgate::bridge::Room;
 use smppgate::clock::Unix;
 use smppgate::policy::{
     Account, AllowFrom, BreakerRules, Carrier, Credentials, Decoy, DefaultAlphabet, Habits, InboundRule, Inbounds,
-    OnUnknown, OverRate, Password, Policy, Prefixes, Rate, Retention, Routes, Screens, Target, Transfers, Validity,
-    When,
+    OnUnknown, OverRate, Password, Policy, Prefixes, Rate, Retention, Routes, Screens, Target, TransferBasis,
+    Transfers, Validity, When,
 };
 use smppgate::session::{BindMode, Settings};
 
 use crate::queue::{MS, S};
 use crate::rng::Rng;
 use crate::route::{RoutePlan, breaker, weights, when};
+use crate::rules::{bases, basis};
 use crate::smsc::service;
 
 /// The password of every simulated client.
@@ -77,6 +78,8 @@ pub(crate) struct ClientPlan {
     pub(crate) reconnect_after: (u64, u64),
     /// Carriers that must not get its messages.
     pub(crate) objects_to: Vec<u16>,
+    /// What a carrier must offer to get them; `None` for nothing.
+    pub(crate) bases: Option<Vec<TransferBasis>>,
 }
 
 /// What a carrier is and how it behaves; shares are per mille.
@@ -88,6 +91,7 @@ pub(crate) struct CarrierPlan {
     pub(crate) on_unknown: OnUnknown,
     pub(crate) breaker: BreakerRules,
     pub(crate) effective_from: Option<Unix>,
+    pub(crate) basis: Option<TransferBasis>,
     pub(crate) up: bool,
     /// Reads and never answers anything.
     pub(crate) mute: bool,
@@ -158,6 +162,8 @@ pub(crate) struct Plan {
     pub(crate) response_s: u64,
     /// How long the faults go on.
     pub(crate) active: u64,
+    /// Mean time between two changes of the rules; 0 for none.
+    pub(crate) reload_every: u64,
 }
 
 impl ClientPlan {
@@ -185,6 +191,7 @@ impl ClientPlan {
             quit: 0,
             reconnect_after: (S, S),
             objects_to: Vec::new(),
+            bases: None,
         }
     }
 
@@ -222,6 +229,7 @@ impl ClientPlan {
             quit,
             reconnect_after: rng.pick(&[(MS, 100 * MS), (S, 20 * S)]),
             objects_to: Vec::new(),
+            bases: None,
         }
     }
 }
@@ -235,6 +243,7 @@ impl CarrierPlan {
             on_unknown: OnUnknown::Resend,
             breaker: BreakerRules::default(),
             effective_from: None,
+            basis: None,
             up: true,
             mute: false,
             refuse: 0,
@@ -388,6 +397,7 @@ impl Plan {
             enquire_s: 0,
             response_s: 10,
             active: 0,
+            reload_every: 0,
         }
     }
 
@@ -431,6 +441,10 @@ impl Plan {
             routes.push(RoutePlan { countries: Vec::new(), carriers, weights, when, rate, over_rate });
         }
         let minutes = |count| Duration::from_secs(60 * count);
+        let rules = &mut Rng::of(seed, "rules");
+        clients.iter_mut().for_each(|client| client.bases = bases(rules));
+        carriers.iter_mut().for_each(|carrier| carrier.basis = basis(rules));
+        let reload_every = if rules.chance(500) { rules.within((S, 20 * S)) } else { 0 };
         Self {
             seed,
             clients,
@@ -447,6 +461,7 @@ impl Plan {
             enquire_s: rng.pick(&[0, 0, 10, 30]),
             response_s: rng.pick(&[3, 10, 30]),
             active: rng.within((20, 120)) * S,
+            reload_every,
         }
     }
 
@@ -504,6 +519,10 @@ impl ClientPlan {
         self.parts > 0 || self.text_octets > 254
     }
 
+    pub(crate) fn transfers(&self) -> Transfers {
+        Transfers { bases: self.bases.clone(), objections: self.objects_to.clone() }
+    }
+
     fn account(&self, at: usize) -> Account {
         Account {
             system_id: account_name(at),
@@ -513,7 +532,7 @@ impl ClientPlan {
             window: self.window,
             rate: self.rate.map(Rate::per_second),
             countries: None,
-            transfers: Transfers { bases: None, objections: self.objects_to.clone() },
+            transfers: self.transfers(),
             guard: None,
             retention: Retention::default(),
             home: None,
@@ -523,7 +542,7 @@ impl ClientPlan {
 }
 
 impl CarrierPlan {
-    fn carrier(&self, at: usize) -> Carrier {
+    pub(crate) fn carrier(&self, at: usize) -> Carrier {
         Carrier {
             name: format!("smsc{at}"),
             links: self.links.len() as u32,
@@ -533,7 +552,7 @@ impl CarrierPlan {
             breaker: self.breaker,
             legal_entity: None,
             country: None,
-            transfer_basis: None,
+            transfer_basis: self.basis,
             effective_from: self.effective_from,
             habits: Habits { payload: self.payload, ..Habits::default() },
         }

@@ -6,14 +6,15 @@ use std::time::Duration;
 
 use smppgate::bridge::{Bridge, Input, Lookup, Outbox};
 use smppgate::clock::{Mono, Now};
+use smppgate::policy::Policy;
 use smppgate::session::Parcel;
 use smppgate::store::memory::Script;
-use smppgate::store::{Commit, Durability, Fault, MemoryStore, Store};
+use smppgate::store::{Commit, Durability, Enrolled, Fault, MemoryStore, Store};
 
 use crate::ledger::Ledger;
 use crate::link::{Link, Side};
 use crate::net::Ctx;
-use crate::plan::{Plan, account_name};
+use crate::plan::Plan;
 use crate::queue::{Event, MS, S};
 use crate::rng::Rng;
 use crate::smsc::Smsc;
@@ -37,6 +38,8 @@ struct Order {
     /// When the first fact of it may have been written.
     opened: u64,
     wait: u64,
+    /// Policies of which all that was decided before leaves with this order.
+    policies: u32,
 }
 
 /// The process.
@@ -62,17 +65,23 @@ pub(crate) struct Process {
     /// Blocks read back.
     pub(crate) reads: u64,
     turns_at: (u64, u32),
+    /// Policies that the bridge took since the last order.
+    policies: u32,
     disk: Rng,
+}
+
+/// The numbers of a policy's names.
+pub(crate) fn enroll(policy: &Policy, store: &mut MemoryStore) -> Enrolled {
+    let accounts: Vec<&str> = policy.accounts.iter().map(|account| account.system_id.as_str()).collect();
+    let carriers: Vec<&str> = policy.carriers.iter().map(|carrier| carrier.name.as_str()).collect();
+    store.enroll(&accounts, &carriers).expect("nothing is scripted")
 }
 
 impl Process {
     /// Starts on what the store holds.
     pub(crate) fn start(ctx: &mut Ctx, run: u32, plan: &Plan, store: &mut MemoryStore, ledger: &mut Ledger) -> Self {
-        let names: Vec<String> = (0..plan.clients.len()).map(account_name).collect();
-        let accounts: Vec<&str> = names.iter().map(String::as_str).collect();
         let policy = plan.policy();
-        let carriers: Vec<&str> = policy.carriers.iter().map(|carrier| carrier.name.as_str()).collect();
-        let enrolled = store.enroll(&accounts, &carriers).expect("nothing is scripted");
+        let enrolled = enroll(&policy, store);
         let mut bridge = Bridge::new(policy.clone(), &enrolled, plan.backlog_max, plan.seed ^ u64::from(run));
         bridge = bridge.with_room(plan.room);
         let mut blocks = Vec::new();
@@ -101,6 +110,7 @@ impl Process {
             commits: 0,
             reads: 0,
             turns_at: (0, 0),
+            policies: 0,
             disk: Rng::of(plan.seed, &format!("disk {run}")),
         }
     }
@@ -138,6 +148,7 @@ impl Process {
             for _ in 0..LETTERS {
                 let Some(input) = self.inbox.pop_front() else { break };
                 self.stopping |= matches!(input, Input::Stop);
+                self.policies += u32::from(matches!(input, Input::Policy { .. }));
                 self.bridge.handle(input, now, &mut self.outbox);
             }
         }
@@ -154,6 +165,7 @@ impl Process {
         let now = self.now(ctx);
         let sweep = ctx.now >= self.next_sweep && !self.failing && !self.stopping;
         let asks = !self.outbox.reads.is_empty() || !self.outbox.lookups.is_empty();
+        let asks = asks || self.policies > 0;
         let wanted = sweep || asks || self.bridge.has_commit(now, &self.outbox);
         if self.busy.is_some() || !wanted {
             return;
@@ -173,7 +185,8 @@ impl Process {
         let empty = commit == Commit::default();
         let opened = std::mem::replace(&mut self.opened, ctx.now);
         ctx.note("order", &[commit.blocks.len() as u64, commit.cut.len() as u64, reads.len() as u64]);
-        self.busy = Some(Order { commit, then, reads, lookups, sweep, opened, wait: 100 * MS });
+        let policies = std::mem::take(&mut self.policies);
+        self.busy = Some(Order { commit, then, reads, lookups, sweep, opened, wait: 100 * MS, policies });
         let slow = self.disk.chance(ctx.faults.slow);
         let range = if slow { ctx.faults.slow_flush } else { ctx.faults.flush };
         let delay = if empty { 0 } else { self.disk.within(range) };
@@ -211,6 +224,7 @@ impl Process {
         for (link, parcel) in order.then {
             self.dispatch(ctx, ledger, smscs, link, parcel);
         }
+        ledger.rules.took(order.policies);
         if std::mem::take(&mut self.failing) {
             self.bridge.handle(Input::StoreFailing(false), now, &mut self.outbox);
         }

@@ -38,6 +38,8 @@ pub(crate) enum Event {
     Flushed { run: u32 },
     /// A fault that the plan asks for.
     Chaos,
+    /// Other rules.
+    Reload,
     /// The process starts.
     Start,
 }

@@ -53,6 +53,8 @@ reach! {
     sealed,
     carried,
     reads,
+    policies,
+    rerouted,
 }
 
 impl Reach {
@@ -91,5 +93,7 @@ impl Reach {
         self.sealed += tally.sealed;
         self.carried += tally.carried;
         self.reads += process.reads;
+        self.policies += tally.policies;
+        self.rerouted += tally.rerouted;
     }
 }

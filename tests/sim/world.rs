@@ -12,6 +12,7 @@ use crate::process::Process;
 use crate::queue::{Event, MS, S};
 use crate::reach::Reach;
 use crate::rng::Rng;
+use crate::rules::Rules;
 use crate::smsc::Smsc;
 
 /// Everything.
@@ -24,6 +25,7 @@ pub(crate) struct World {
     pub(crate) carriers: Vec<Smsc>,
     pub(crate) ledger: Ledger,
     chaos: Rng,
+    pub(crate) reloads: Rng,
     runs: u32,
     /// Longest time from a decision to its effect, over all runs of the process.
     pub(crate) lag: u64,
@@ -34,6 +36,8 @@ pub(crate) struct World {
     /// Most octets that the store ever held.
     pub(crate) octets_max: u64,
     pub(crate) steps: u64,
+    /// From now on nothing goes wrong and nothing changes.
+    pub(crate) healed: bool,
 }
 
 impl World {
@@ -44,7 +48,6 @@ impl World {
             (0..).zip(&plan.clients).map(|(at, client)| Esme::new(at, client.clone(), seed)).collect();
         let carriers: Vec<Smsc> =
             (0..).zip(&plan.carriers).map(|(at, carrier)| Smsc::new(at, carrier.clone(), seed)).collect();
-        let objections = plan.clients.iter().map(|client| client.objects_to.clone()).collect();
         let loose = plan.is_ambiguous();
         let mut world = Self {
             ctx: Ctx::new(seed, plan.faults.clone(), shown),
@@ -52,14 +55,16 @@ impl World {
             process: None,
             clients,
             carriers,
-            ledger: Ledger { reused_ids: loose, objections, ..Ledger::default() },
+            ledger: Ledger { reused_ids: loose, rules: Rules::of(&plan), ..Ledger::default() },
             chaos: Rng::of(seed, "chaos"),
+            reloads: Rng::of(seed, "reloads"),
             runs: 0,
             lag: 0,
             reach: Reach::default(),
             starts: Vec::new(),
             octets_max: 0,
             steps: 0,
+            healed: false,
             plan,
         };
         world.ctx.after(0, Event::Start);
@@ -71,6 +76,9 @@ impl World {
         }
         if world.ctx.faults.chaos_every > 0 {
             world.ctx.after(S, Event::Chaos);
+        }
+        if world.plan.reload_every > 0 {
+            world.ctx.after(S, Event::Reload);
         }
         world
     }
@@ -139,6 +147,7 @@ impl World {
             Event::Decide => self.wake(),
             Event::Flushed { run } => self.flushed(run),
             Event::Chaos => self.chaos(),
+            Event::Reload => self.reload_by_chance(),
             Event::Start => self.start(),
         }
     }
@@ -213,6 +222,7 @@ impl World {
         *runs += 1;
         starts.push(ctx.now);
         self.process = Some(Process::start(ctx, *runs, plan, store, ledger));
+        ledger.rules.began();
         for (carrier, of) in plan.carriers.iter().enumerate() {
             for slot in 0..of.links.len() {
                 ctx.after(0, Event::Dial { carrier, slot });
@@ -270,6 +280,7 @@ impl World {
     pub(crate) fn heal(&mut self) {
         self.ctx.note("heal", &[]);
         self.ctx.faults = FaultPlan { latency: self.ctx.faults.latency, ..FaultPlan::calm() };
+        self.healed = true;
         for client in &mut self.clients {
             let plan = &mut client.plan;
             (plan.messages, plan.quit, plan.reconnect_after) = (0, 0, (30 * S, 60 * S));
