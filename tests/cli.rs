@@ -522,6 +522,10 @@ fn a_master_key_that_is_lost_or_another_starts_nothing_and_is_named() {
         || told(&smppgate(&["check", "--config", "gate.toml"]).current_dir(folder.path()).output().expect("runs"));
     let (code, out, error) = check();
     assert!(code == 0 && out.contains("master key secret/master.key (made at the first start)"), "{out}{error}");
+    // As a version before left it.
+    let plain = folder.path().join("data/token.key");
+    fs::create_dir(folder.path().join("data")).expect("made");
+    fs::write(&plain, [7; 32]).expect("written");
     let arguments = ["serve", "--config", "gate.toml"];
     let mut server = Server::start(folder.path(), "server", &arguments);
     until("a store in order", || get(admin, "/readyz").filter(|page| page.contains("takes commits")));
@@ -535,6 +539,10 @@ fn a_master_key_that_is_lost_or_another_starts_nothing_and_is_named() {
     assert_eq!(until("the server to drain", || server.ended()), 0, "{}", server.log());
     smsc.signal("-INT");
     assert_eq!(until("the carrier to end", || smsc.ended()), 0);
+    assert!(!plain.exists() && folder.path().join("data/keys/persons").exists(), "it is not wrapped");
+    for (path, octets) in contents(&folder.path().join("data")) {
+        assert!(!octets.windows(32).any(|window| window == [7; 32]), "{path:?} holds it in clear");
+    }
     let (code, out, _) = check();
     assert!(code == 0 && out.contains("fingerprint") && out.contains("secret/destroyed-keys"), "{out}");
     let master = folder.path().join("secret/master.key");

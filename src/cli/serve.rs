@@ -14,9 +14,11 @@ use crate::admin::{self, Status};
 use crate::audit::{self, Activity, Draft, Object, Recorder};
 use crate::clock::Clock;
 use crate::config::{Config, Listen};
-use crate::control::{Desk, Keeper, Operators, Privacy, Socket, token_key};
+use crate::control::{Desk, Keeper, Operators, Persons, Privacy, Socket};
 use crate::net::{self, Board, Listeners, Phase, Roster};
+use crate::policy::TokenKey;
 use crate::sandbox::{CarrierArgs, spawn_carrier};
+use crate::store::Vault;
 
 /// The number of the sandbox's account, as its configuration says.
 const MOBILE_NUMBER: &str = "4759440000";
@@ -101,11 +103,13 @@ async fn run(config: Config, text: &str, greeting: Option<String>) -> Result<(),
     let mut shut = keeper.standing().disabled_accounts.iter().cloned().collect::<Vec<_>>();
     shut.extend(keeper.standing().persons.all_closed());
     let (board, server) = Board::new(Roster::new(activity.clone(), recorder.clone(), shut));
-    let privacy = privacy(&config, &keeper, &server, clock)?;
     let persons = &keeper.standing().persons;
+    let (vault, key) = vault(&config, persons, clock)?;
+    let privacy = privacy(key, &keeper, &server, clock);
     let decided = net::Records {
         recorder: recorder.clone(),
         key: privacy.key.clone(),
+        vault,
         held: persons.all_held(),
         graves: persons.all_graves(),
         closed: persons.all_closed(),
@@ -142,15 +146,24 @@ async fn run(config: Config, text: &str, greeting: Option<String>) -> Result<(),
 /// What outlives a restart beside the store: disabled accounts, revoked operators.
 const STANDING: &str = "standing.json";
 
-/// The secret that tokens of numbers are made with.
-const TOKEN_KEY: &str = "token.key";
+/// Where versions before kept the key of tokens, unwrapped.
+const PLAIN_TOKEN_KEY: &str = "token.key";
+
+/// The keys of the store, and the one that makes tokens of numbers. No other process has the store: the audit log is ours.
+fn vault(config: &Config, persons: &Persons, clock: Clock) -> Result<(Vault, TokenKey), Failure> {
+    let opened = Vault::open(&net::key_files(config), clock.now().unix).and_then(|mut vault| {
+        // With another key nothing that was decided would be found again.
+        let may_make = !persons.has_tokens();
+        let key = vault.person_key(&config.store.path.join(PLAIN_TOKEN_KEY), may_make, TokenKey::new)?;
+        Ok((vault, key))
+    });
+    opened.map_err(|fault| Failure::failed(format!("nothing is started: {fault}")))
+}
 
 /// What requests about persons are carried out with.
-fn privacy(config: &Config, keeper: &Arc<Keeper>, server: &net::Watch, clock: Clock) -> Result<Arc<Privacy>, Failure> {
-    let key = token_key(&config.store.path.join(TOKEN_KEY));
-    let key = key.map_err(|fault| Failure::failed(format!("nothing is started: {fault}")))?;
+fn privacy(key: TokenKey, keeper: &Arc<Keeper>, server: &net::Watch, clock: Clock) -> Arc<Privacy> {
     let (registry, keeper, erasing) = (server.registry.clone(), Arc::clone(keeper), Mutex::default());
-    Ok(Arc::new(Privacy { registry, keeper, key, clock, erasing }))
+    Arc::new(Privacy { registry, keeper, key, clock, erasing })
 }
 
 /// Audit log and activity log.

@@ -19,7 +19,7 @@ pub mod standing;
 
 pub use desk::Desk;
 pub use operators::{Caller, Operators};
-pub use persons::{Persons, token_key};
+pub use persons::Persons;
 pub use privacy::Privacy;
 pub use request::{
     Answer, Ask, BindRow, CarrierRow, ErasedRow, Login, PersonRow, PersonSummary, ProgressRow, Request, StatusRow,

@@ -4,16 +4,13 @@
 //! Holds no number. What people write loses anything that looks like one.
 
 use std::collections::BTreeMap;
-use std::path::Path;
 
-use aws_lc_rs::rand;
 use serde::{Deserialize, Serialize};
 
 use super::closing::Closing;
-use super::standing::StandingFault;
-use crate::audit::{entry, folder};
+use crate::audit::entry;
 use crate::clock::Unix;
-use crate::policy::{Token, TokenKey};
+use crate::policy::Token;
 
 /// Notes kept of one number at most.
 const NOTES_MAX: usize = 32;
@@ -62,6 +59,13 @@ pub struct Note {
 }
 
 impl Persons {
+    /// Whether anything here is found by a token of a number.
+    #[must_use]
+    pub fn has_tokens(&self) -> bool {
+        let Self { held, notes, erasing, graves, closed: _ } = self;
+        !(held.is_empty() && notes.is_empty() && erasing.is_empty() && graves.is_empty())
+    }
+
     /// Whether the number is held.
     #[must_use]
     pub fn is_held(&self, account: &str, token: Token) -> bool {
@@ -134,35 +138,11 @@ pub(super) fn remove<T>(table: &mut BTreeMap<String, BTreeMap<String, T>>, accou
     was_there
 }
 
-/// The key of tokens in the file `path`, made when it is missing, for its owner only.
-///
-/// # Errors
-/// [`StandingFault`]: with another key nothing that was decided would be found again.
-pub fn token_key(path: &Path) -> Result<TokenKey, StandingFault> {
-    let fault = |reason: String| StandingFault { path: path.to_owned(), reason };
-    let secret = match std::fs::read(path) {
-        Ok(secret) => secret,
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
-            let mut secret = vec![0; TokenKey::OCTETS];
-            rand::fill(&mut secret).map_err(|_| fault("the system has no randomness".to_owned()))?;
-            if let Some(parent) = path.parent().filter(|parent| !parent.as_os_str().is_empty()) {
-                std::fs::create_dir_all(parent).map_err(|error| fault(error.to_string()))?;
-            }
-            folder::replace(path, &secret).map_err(|error| fault(error.to_string()))?;
-            secret
-        }
-        Err(error) => return Err(fault(error.to_string())),
-    };
-    let secret: &[u8; TokenKey::OCTETS] =
-        secret.as_slice().try_into().map_err(|_| fault(format!("is damaged: expected {} octets", TokenKey::OCTETS)))?;
-    Ok(TokenKey::new(secret))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::message::AccountId;
-    use crate::policy::Number;
+    use crate::policy::{Number, TokenKey};
 
     fn token(number: &str) -> Token {
         TokenKey::new(&[7; 32]).number(AccountId(0), &Number::international(number).unwrap())
@@ -171,9 +151,11 @@ mod tests {
     #[test]
     fn what_was_decided_is_found_by_account_and_number() {
         let (mut persons, one, two) = (Persons::default(), token("4791234567"), token("4791234568"));
+        assert!(!persons.has_tokens());
         persons.held.entry("acme".into()).or_default().insert(one.to_string(), Decided::default());
         assert!(persons.is_held("acme", one) && !persons.is_held("acme", two) && !persons.is_held("other", one));
         assert_eq!(persons.all_held(), [("acme".to_owned(), one)]);
+        assert!(persons.has_tokens());
         assert!(!remove(&mut persons.held, "other", one) && !remove(&mut persons.held, "acme", two));
         assert!(remove(&mut persons.held, "acme", one) && persons == Persons::default());
         for number in 0..NOTES_MAX {
@@ -188,16 +170,5 @@ mod tests {
         persons.bury(&[(one, 5), (two, 900)], Unix(0));
         persons.bury(&[], Unix(6_000));
         assert_eq!(persons.all_graves(), [(two, 900)]);
-    }
-
-    #[test]
-    fn the_key_is_made_once_and_not_made_up_again() {
-        let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join("deep/token.key");
-        let number = Number::international("4791234567").unwrap();
-        let made = token_key(&path).unwrap().number(AccountId(0), &number);
-        assert_eq!(token_key(&path).unwrap().number(AccountId(0), &number), made);
-        std::fs::write(&path, "short").unwrap();
-        assert!(token_key(&path).unwrap_err().to_string().contains("is damaged"));
     }
 }

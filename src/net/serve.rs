@@ -100,11 +100,13 @@ pub struct Watch {
     pub registry: watch::Receiver<Option<Registry>>,
 }
 
-/// What was decided about persons before the start, by the names of accounts, and where the work is recorded.
-#[derive(Clone, Debug)]
+/// What was decided about persons before the start, by the names of accounts, the keys, and where the work is recorded.
+#[derive(Debug)]
 pub struct Records {
     /// The audit log.
     pub recorder: Recorder,
+    /// The keys of the store.
+    pub vault: Vault,
     /// The key of tokens.
     pub key: TokenKey,
     /// Numbers that are held.
@@ -113,14 +115,6 @@ pub struct Records {
     pub graves: Vec<(Token, u32)>,
     /// Accounts that are closed.
     pub closed: Vec<String>,
-}
-
-impl Records {
-    /// What is held and closed, by the numbers of accounts.
-    fn holds(&self, enrolled: &Enrolled, policy: &Policy) -> Holds {
-        let held = self.held.iter().map(|(account, token)| (account.as_str(), *token));
-        holds(&self.key, held, self.closed.iter().map(String::as_str), enrolled, policy)
-    }
 }
 
 /// What is held and closed, by the numbers of accounts. Names that the store does not know have nothing in it.
@@ -196,7 +190,8 @@ pub async fn serve(
     mut stop: watch::Receiver<bool>,
 ) -> Result<(), ServeError> {
     let tls = server_tls(&config)?;
-    let (store, bridge, enrolled, holds) = open(&config, clock, seed, &board.phase, &records).await?;
+    let recorder = records.recorder.clone();
+    let (store, bridge, enrolled, holds) = open(&config, clock, seed, &board.phase, records).await?;
     let enrolled = Arc::new(enrolled);
     let durability = match config.store.durability {
         crate::config::Durability::Flushed => Durability::Flushed,
@@ -204,7 +199,7 @@ pub async fn serve(
     };
     let journal = journal::start(store, durability, clock).map_err(ServeError::Thread)?;
     let (inbox, letters) = Inbox::open();
-    let sweeps = Sweeps::new(records.recorder, Arc::clone(&enrolled));
+    let sweeps = Sweeps::new(recorder, Arc::clone(&enrolled));
     let decider = Decider::new(bridge, letters, journal, clock, board.pulse, sweeps).holding(holds);
     let mut decider = tokio::spawn(decider.run());
     let registry = Registry::new(&inbox, Arc::clone(&enrolled), Arc::clone(&config.policy));
@@ -306,26 +301,25 @@ async fn open(
     clock: Clock,
     seed: u64,
     phase: &watch::Sender<Phase>,
-    records: &Records,
+    records: Records,
 ) -> Result<(Box<dyn Store>, Bridge, Enrolled, Holds), ServeError> {
     let (path, backlog) = (config.store.path.clone(), config.limits.backlog);
-    let keys = key_files(config);
     let policy = Arc::clone(&config.policy);
-    let records = records.clone();
     let (progress, mut steps) = mpsc::channel(1);
     let opening = tokio::task::spawn_blocking(move || -> Result<_, Fault> {
-        let vault = Vault::open(&keys, clock.now().unix)?;
+        let Records { vault, key, held, graves, closed, recorder: _ } = records;
         let mut store = SledStore::open_sealed(&path, Tuning::default(), vault)?;
         let accounts: Vec<&str> = policy.accounts.iter().map(|account| account.system_id.as_str()).collect();
         let carriers: Vec<&str> = policy.carriers.iter().map(|carrier| carrier.name.as_str()).collect();
         let enrolled = store.enroll(&accounts, &carriers)?;
-        let holds = records.holds(&enrolled, &policy);
+        let held = held.iter().map(|(account, token)| (account.as_str(), *token));
+        let holds = holds(&key, held, closed.iter().map(String::as_str), &enrolled, &policy);
         if holds.is_empty() {
             // What a backup brought back, or what fell due meanwhile; with holds, the sweep looks first what they cover.
             store.retire(clock.now().unix, None)?;
         }
         let bridge = Bridge::new((*policy).clone(), &enrolled, backlog, seed);
-        let mut bridge = bridge.with_rights(holds.clone(), records.graves);
+        let mut bridge = bridge.with_rights(holds.clone(), graves);
         let mut damage = None;
         let recovered = store.recover(&mut |block, step| {
             // Only the newest step is of interest: one that finds no room is not.

@@ -69,7 +69,7 @@ impl Remains {
     fn lay_out(&self, folder: u64, to: &Path) {
         for (name, inode) in self.names.get(&folder).into_iter().flatten() {
             let path = to.join(name);
-            if self.names.contains_key(inode) || name == "blobs" {
+            if self.names.contains_key(inode) || name == "blobs" || name == "keys" {
                 fs::create_dir(&path).expect("made");
                 self.lay_out(*inode, &path);
             } else {
@@ -317,4 +317,57 @@ fn a_ring_is_whole_wherever_its_work_is_interrupted() {
         asked.check(&vault, true);
     }
     assert!(interrupted > 50 && ended > 0, "{interrupted} interrupted, {ended} ended");
+}
+
+#[test]
+fn the_key_of_persons_is_taken_over_whole_wherever_the_power_is_cut_or_the_disk_fails() {
+    let master = tempfile::tempdir().expect("a temporary directory");
+    let mut taken = 0;
+    for calls in 0..24 {
+        let directory = tempfile::tempdir().expect("a temporary directory");
+        let path = directory.path().join("store");
+        let (files, plain) = (keys(&path, master.path()), path.join("token.key"));
+        let plugged = Arc::new(Plugged::default());
+        let system: Arc<dyn Disk> = Arc::new(SystemDisk);
+        fs::create_dir(&path).expect("made");
+        fs::write(&plain, [7; 32]).expect("written");
+        plugged.keep_names(directory.path()).expect("kept");
+        plugged.keep_names(&path).expect("kept");
+        plugged.keep_file(&plain, &File::open(&plain).expect("there")).expect("kept");
+        let disk: Arc<dyn Disk> = Arc::new(Dying { left: AtomicU64::new(calls), plugged: Arc::clone(&plugged) });
+        let taking = Vault::open_on(&disk, &files, Unix(0))
+            .and_then(|mut vault| vault.person_key_on(&disk, &plain, false, |key| *key));
+        taken += u32::from(taking == Ok([7; 32]));
+        let after = plugged.cut(directory.path());
+        for path in [path, after.path().join("store")] {
+            let mut vault = Vault::open(&keys(&path, master.path()), Unix(0)).expect("it opens as it was left");
+            let plain = path.join("token.key");
+            assert_eq!(vault.person_key_on(&system, &plain, false, |key| *key), Ok([7; 32]), "after {calls} calls");
+            assert!(!plain.exists());
+        }
+    }
+    assert!((1..24).contains(&taken), "{taken} of 24 came to the end");
+}
+
+/// A disk whose power can be cut, and that fails from some call on.
+struct Dying {
+    left: AtomicU64,
+    plugged: Arc<Plugged>,
+}
+
+impl Dying {
+    fn lives(&self) -> io::Result<()> {
+        let left = self.left.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |left| left.checked_sub(1));
+        left.map(drop).map_err(|_| io::Error::other("the disk fails"))
+    }
+}
+
+impl Disk for Dying {
+    fn keep_file(&self, path: &Path, file: &File) -> io::Result<()> {
+        self.lives().and_then(|()| self.plugged.keep_file(path, file))
+    }
+
+    fn keep_names(&self, folder: &Path) -> io::Result<()> {
+        self.lives().and_then(|()| self.plugged.keep_names(folder))
+    }
 }

@@ -16,6 +16,9 @@
 //! of the last seven digits, which all spellings of a number share: so a search by number opens only the blocks that
 //! hold it, and the few that seem to, and compares there.
 //!
+//! **Persons.** One more key makes the tokens that stand for a number where the store does not reach: in what was decided about
+//! persons, and in the audit log (`persons`). It lasts as long as the ring.
+//!
 //! **Destroyed for ever.** What is destroyed is written into a register that lies elsewhere (`register`), before it is
 //! done: a backup that brings keys back has them destroyed again before anything is read.
 //!
@@ -24,6 +27,7 @@
 mod drawer;
 mod master;
 mod page;
+mod persons;
 mod ranges;
 mod register;
 mod ring;
@@ -152,6 +156,26 @@ pub enum KeyFault {
         /// Serial of the page.
         page: u32,
     },
+    /// The key of persons' tokens is neither there nor may be made.
+    #[error(
+        "{} is missing: what was decided about persons is kept under tokens of this key; restore it from a \
+         backup", path.display()
+    )]
+    NoPersons {
+        /// The file of keys.
+        path: PathBuf,
+    },
+    /// There are two keys of persons' tokens.
+    #[error(
+        "{} holds another key of tokens than {}, which is in use since it was taken over; remove the first, or \
+         restore the folder of the store as a whole", plain.display(), ring.display()
+    )]
+    TwoKeys {
+        /// Where a version before kept it.
+        plain: PathBuf,
+        /// The file of keys.
+        ring: PathBuf,
+    },
     /// The system refuses.
     #[error("{}: {reason}", path.display())]
     File {
@@ -240,7 +264,7 @@ impl Vault {
             (Purpose::Journal, Some(oldest)) => serial < oldest,
             (Purpose::Journal, None) => day != today,
             (Purpose::Archive, _) => (day == HELD_DAY || is_over(day, now)) && !filed(day),
-            (Purpose::Tokens, _) => false,
+            (Purpose::Tokens | Purpose::Persons, _) => false,
         })
     }
 

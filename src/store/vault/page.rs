@@ -1,5 +1,5 @@
-//! The files of the key ring, packed: the ring itself, with the key of each account's tokens, and a page of data keys for
-//! each day.
+//! The files of the key ring, packed: the ring itself, with the key of each account's tokens, a page of data keys for each
+//! day, and the key of persons' tokens.
 //!
 //! Layout, little-endian: magic (8 octets), version u8, purpose u8, reserved u16, fingerprint of the master key (8), ring
 //! u64, serial u32, day u32, number of ranges u32, ranges (first u32, last u32), number of entries u32, entries (account
@@ -23,6 +23,8 @@ pub(super) enum Purpose {
     Journal = 1,
     /// Archive blocks forgotten on one day.
     Archive = 2,
+    /// Tokens that stand for persons outside the store, one key for all accounts.
+    Persons = 3,
 }
 
 /// A key as it is stored.
@@ -41,7 +43,7 @@ pub(super) struct Page {
     pub(super) fingerprint: Fingerprint,
     /// Identity of the ring it belongs to.
     pub(super) ring: u64,
-    /// Its number, never used again; 0 for the ring itself.
+    /// Its number, never used again; 0 for the ring itself and for persons.
     pub(super) serial: u32,
     /// Days since 1970-01-01 in UTC; [`HELD_DAY`] for what is kept for as long as somebody says. 0 for the ring itself.
     pub(super) day: u32,
@@ -56,6 +58,7 @@ impl Page {
     pub(super) fn name(&self) -> String {
         match (self.purpose, self.day) {
             (Purpose::Tokens, _) => RING.to_owned(),
+            (Purpose::Persons, _) => PERSONS.to_owned(),
             (Purpose::Journal, day) => format!("{:08}-journal-{}", self.serial, date(day)),
             (Purpose::Archive, HELD_DAY) => format!("{:08}-archive-held", self.serial),
             (Purpose::Archive, day) => format!("{:08}-archive-{}", self.serial, date(day)),
@@ -138,6 +141,7 @@ impl Page {
             0 => Purpose::Tokens,
             1 => Purpose::Journal,
             2 => Purpose::Archive,
+            3 => Purpose::Persons,
             found => return Err(Damage::Kind { found }),
         };
         let _reserved = reader.u16()?;
@@ -172,6 +176,9 @@ fn date(day: u32) -> String {
 
 /// Name of the ring's own file.
 pub(super) const RING: &str = "ring";
+
+/// Name of the file with the key of persons' tokens.
+pub(super) const PERSONS: &str = "persons";
 
 /// Stands for the day of what is kept beyond its time until somebody lets it go.
 pub(in crate::store) const HELD_DAY: u32 = u32::MAX;
@@ -208,7 +215,7 @@ mod tests {
         assert_eq!(Page::decode(&page.encode()), Ok(page.clone()));
         assert_eq!(page.name(), "00000012-archive-2026-11-24");
         assert_eq!(Page::serial_of(&page.name()), Some(12));
-        for other in ["ring", "00000012", "x-archive-2026-11-24", "00000012-notes-1", ""] {
+        for other in ["ring", "persons", "00000012", "x-archive-2026-11-24", "00000012-notes-1", ""] {
             assert_eq!(Page::serial_of(other), None, "{other}");
         }
     }

@@ -1,5 +1,5 @@
-//! The key ring: a random data key for each account and day, and one for the tokens of each account's numbers, all wrapped
-//! by the master key and kept in small files.
+//! The key ring: a random data key for each account and day, one for the tokens of each account's numbers in the archive, and
+//! one for the tokens that stand for persons elsewhere; all wrapped by the master key and kept in small files.
 //!
 //! A key is on the disk before it seals anything. The keys of a day are one page, one file, destroyed at once; so are,
 //! page by page, the keys of an account. What is destroyed is written into the register first, which lies elsewhere. When
@@ -8,6 +8,7 @@
 use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::collections::hash_map::Entry as Slot;
+use std::path::PathBuf;
 
 use aws_lc_rs::aead::LessSafeKey;
 use aws_lc_rs::hmac;
@@ -15,7 +16,7 @@ use rustc_hash::FxHashMap;
 
 use super::drawer::Drawer;
 use super::master::{KEY_LENGTH, MasterKey, data_key, random, wipe};
-use super::page::{Entry, HELD_DAY, Page, Purpose, RING};
+use super::page::{Entry, HELD_DAY, PERSONS, Page, Purpose, RING};
 use super::ranges::Ranges;
 use super::register::Register;
 use super::{KeyFault, KeyFigures};
@@ -29,6 +30,8 @@ pub(super) struct Ring {
     own: Page,
     /// Whether that page is in its file.
     is_begun: bool,
+    /// The key of persons' tokens, where one was made.
+    persons: Option<Page>,
     /// Pages of data keys, by serial.
     pages: BTreeMap<u32, Page>,
     /// The page that new blocks are sealed under. Of journal pages only the newest is here: blocks are cut in the order in
@@ -63,7 +66,7 @@ impl Ring {
         let is_begun = begun.is_some();
         let mut own = match begun {
             Some(octets) => decode(&*drawer, RING, &octets)?,
-            None if names.iter().any(|name| Page::serial_of(name).is_some()) => {
+            None if names.iter().any(|name| Page::serial_of(name).is_some() || name == PERSONS) => {
                 let what = "it is missing, and files of keys that belong to it are there";
                 return Err(KeyFault::DamagedFile { path: drawer.place(RING), what });
             }
@@ -88,6 +91,7 @@ impl Ring {
             master,
             own,
             is_begun,
+            persons: None,
             pages: BTreeMap::new(),
             current: BTreeMap::new(),
             floors: registered.generations,
@@ -107,8 +111,11 @@ impl Ring {
 
     /// Takes one file in, unless its keys are destroyed: then what a crash, or a backup, left of it goes.
     fn load(&mut self, name: &str, previous: Option<&MasterKey>) -> Result<(), KeyFault> {
-        let Some(serial) = Page::serial_of(name) else { return Ok(()) };
-        if self.own.destroyed.contains(serial) {
+        let serial = Page::serial_of(name);
+        if serial.is_none() && name != PERSONS {
+            return Ok(());
+        }
+        if serial.is_some_and(|serial| self.own.destroyed.contains(serial)) {
             return self.drawer.destroy(&[name.to_owned()]);
         }
         let Some(octets) = self.drawer.read(name)? else { return Ok(()) };
@@ -118,8 +125,52 @@ impl Ring {
             return Err(KeyFault::DamagedFile { path: self.drawer.place(name), what });
         }
         rewrap(&mut *self.drawer, &mut page, &self.master, previous, &mut self.figures)?;
-        self.pages.insert(serial, page);
+        match serial {
+            Some(serial) => drop(self.pages.insert(serial, page)),
+            None => self.persons = Some(page),
+        }
         Ok(())
+    }
+
+    /// The key of persons' tokens. Where there is none, `given` becomes it, or a random one if `may_make`: durably.
+    ///
+    /// # Errors
+    /// [`KeyFault::NoPersons`] when there is none and none may be made, [`KeyFault::DamagedFile`], [`KeyFault::File`],
+    /// [`KeyFault::NoChance`].
+    pub(super) fn person_key(
+        &mut self,
+        given: Option<&[u8; KEY_LENGTH]>,
+        may_make: bool,
+    ) -> Result<[u8; KEY_LENGTH], KeyFault> {
+        if let Some(page) = &self.persons {
+            let what = "the key that it is for is not in it";
+            let damaged = || KeyFault::DamagedFile { path: self.drawer.place(PERSONS), what };
+            let (account, entry) = page.entries.first_key_value().ok_or_else(damaged)?;
+            return self.unwrap(page, *account, entry);
+        }
+        let key = match given {
+            Some(given) => *given,
+            None if may_make => random()?,
+            None => return Err(KeyFault::NoPersons { path: self.drawer.place(PERSONS) }),
+        };
+        if !self.is_begun {
+            // The identity that the page is bound to.
+            self.keep_own(self.own.clone())?;
+        }
+        let mut page = Page {
+            purpose: Purpose::Persons,
+            serial: 0,
+            destroyed: Ranges::default(),
+            entries: BTreeMap::new(),
+            ..self.own.clone()
+        };
+        let (account, generation) = (0, 0);
+        let (name, nonce) = (page.name_of(account, generation), page.nonce_of(account, generation));
+        let wrapped = self.master.wrap(&name, nonce, &key);
+        page.entries.insert(account, Entry { generation, wrapped });
+        self.drawer.put(&page.name(), &page.encode())?;
+        self.persons = Some(page);
+        Ok(key)
     }
 
     /// Ends what a crash interrupted, or a backup undid: keys of a generation that is destroyed.
@@ -247,6 +298,11 @@ impl Ring {
     /// Whether blocks sealed under this page can be accounted for: it is there, or is destroyed.
     pub(super) fn knows(&self, serial: u32) -> bool {
         self.pages.contains_key(&serial) || self.own.destroyed.contains(serial)
+    }
+
+    /// Where a file of keys is, for people.
+    pub(super) fn place(&self, name: &str) -> PathBuf {
+        self.drawer.place(name)
     }
 
     /// That a page is neither there nor destroyed.
