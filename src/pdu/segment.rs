@@ -83,8 +83,9 @@ impl<'a> Segments<'a> {
             let joining = [0x00, 0x03, reference, self.count(), number];
             let joining = if self.ends.len() > 1 { &joining[..] } else { &[] };
             octets.push((joining.len() + self.kept.len()) as u8);
-            octets.extend_from_slice(joining);
             octets.extend_from_slice(self.kept);
+            // Of elements that may not be repeated the last counts: one that makes no sense may be among the client's.
+            octets.extend_from_slice(joining);
         }
         let at = usize::from(number.max(1)) - 1;
         let from = at.checked_sub(1).and_then(|before| self.ends.get(before)).copied().unwrap_or(0);
@@ -179,6 +180,12 @@ mod tests {
             Segments::of(&text, true, coding).unwrap().write(2, 7, &mut octets);
             assert!(octets.windows(header.len() - 1).any(|window| window == &header[1..]), "{octets:?}");
         }
+    }
+
+    #[test]
+    fn a_concatenation_of_the_client_that_makes_no_sense_joins_nothing() {
+        let text = [&b"\x05\x00\x03\xAA\x00\x00"[..], &[b'x'; 300]].concat();
+        assert_eq!(parts(&text, true, 0).concat(), &text[6..]);
     }
 
     #[test]
