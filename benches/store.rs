@@ -2,6 +2,8 @@
 //!
 //! `cargo bench --bench store` for the first; `cargo bench --bench store -- sustained [messages] [retained]` prints a
 //! table of the second: one line for each tenth of the messages, then what sweeping gives back and how long opening takes.
+//! `cargo bench --bench store -- search [messages]` compares, in a sealed archive, a search for one number that opens what may
+//! hold it with one that opens everything.
 
 use std::collections::VecDeque;
 use std::hint::black_box;
@@ -9,8 +11,10 @@ use std::hint::black_box;
 use criterion::{BatchSize, Criterion, Throughput};
 use smppgate::clock::{Clock, Unix};
 use smppgate::message::{AccountId, CarrierId, MessageId};
+use smppgate::pdu::Address;
 use smppgate::store::{
-    Accept, ArchiveBuilder, ArchiveRecord, BlockBuilder, Commit, Durability, Party, SledStore, Store, Tuning, Write,
+    Accept, ArchiveBuilder, ArchiveRecord, BlockBuilder, Commit, Durability, KeyFiles, MasterFiles, Party, SledStore,
+    Store, Subject, Tuning, Vault, Write,
 };
 
 /// Messages of one group commit.
@@ -189,6 +193,60 @@ fn sustained(messages: u64, retained: u64, tuning: Tuning) {
     println!("after {} more messages: {:.0} MB", messages / 5, store.health().octets as f64 / 1e6);
 }
 
+/// The number that message `id` went to: all differ.
+fn number(id: u64) -> String {
+    format!("47{:08}", id * 7919 % 100_000_000)
+}
+
+fn search(messages: u64) {
+    let directory = tempfile::tempdir_in(".").expect("a temporary directory");
+    let path = directory.path();
+    let master = MasterFiles { current: path.join("master.key"), guarded: false, may_make: true, previous: None };
+    let files = KeyFiles { folder: path.join("keys"), master, register: path.join("destroyed-keys") };
+    let vault = Vault::open(&files, Unix(0)).expect("a new ring");
+    let mut store = SledStore::open_sealed(&path.join("store"), Tuning::default(), vault).expect("a new store");
+    for first in (0..messages).step_by(10_000) {
+        let (mut archive, mut cut) = (ArchiveBuilder::new(), Vec::new());
+        for id in first..messages.min(first + 10_000) {
+            let destination = Party::new(1, 1, number(id).as_bytes()).expect("fits");
+            archive.push(
+                u32::try_from(id / HOUR).expect("few"),
+                id / 100,
+                &ArchiveRecord { destination, ..record(id) },
+            );
+            cut.push(id / 100);
+        }
+        cut.dedup();
+        let commit = Commit { archive: archive.take(), cut, ..Commit::default() };
+        store.commit(&commit, Durability::Flushed).expect("stored");
+    }
+    let wanted = number(messages / 3);
+    let subject = Subject::new(AccountId(1), wanted.as_bytes()).expect("a number");
+    let asked = |_, source: &Address, destination: &Address| {
+        [source, destination].into_iter().any(|address| address.octets() == wanted.as_bytes())
+    };
+    let clock = Clock::start();
+    println!("{messages} messages in {} archive blocks", store.health().archive_blocks);
+    // In turns, so that what else the machine does meets both alike.
+    for _ in 0..3 {
+        let took = [None, Some(&subject)].map(|subject| {
+            let (at, (mut after, mut found)) = (clock.now().mono, (None, 0));
+            loop {
+                let step = store.search_about(after, 4, subject, &asked).expect("searched");
+                found += step.found.len();
+                after = step.next;
+                if after.is_none() {
+                    break;
+                }
+            }
+            assert_eq!(found, 1);
+            clock.now().mono.since_us(at).max(1)
+        });
+        let [all, some] = took.map(|us| us as f64 / 1000.0);
+        println!("everything opened {all:.0} ms, what may hold it {some:.0} ms: {:.1} times as fast", all / some);
+    }
+}
+
 fn packing(criterion: &mut Criterion) {
     let mut group = criterion.benchmark_group("store");
     group.throughput(Throughput::Elements(1));
@@ -248,6 +306,9 @@ fn main() {
         };
         sustained(count(1, 2_000_000), count(2, 500_000), tuning);
         return;
+    }
+    if words.first().is_some_and(|word| word == "search") {
+        return search(words.get(1).and_then(|word| word.parse().ok()).unwrap_or(1_000_000));
     }
     let mut criterion = Criterion::default().configure_from_args();
     packing(&mut criterion);

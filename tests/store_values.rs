@@ -4,9 +4,12 @@ use proptest::prelude::*;
 use proptest::sample::Index;
 use smppgate::clock::Unix;
 use smppgate::message::{AccountId, CarrierId, MessageId};
+use smppgate::pdu::Address;
+use smppgate::policy::{Home, Number, TokenKey, Wanted};
 use smppgate::store::{
     Accept, ArchiveBlock, ArchiveBuilder, ArchiveIndex, ArchiveKey, ArchiveRecord, BLOCK_OCTETS, Block, BlockBuilder,
-    Damage, Extent, Inbound, NetworkError, Party, Position, Write,
+    Commit, Damage, Durability, Extent, Inbound, MemoryStore, NetworkError, Party, Position, Step, Store, Subject,
+    Vault, Write,
 };
 
 /// A write that owns its octets.
@@ -361,5 +364,139 @@ fn nothing_personal_is_shown() {
     shown += &format!(" {block:?} {:?} {:?}", block.writes(), archive.take());
     for secret in ["4791234567", "secret", "52, 55, 57, 49", "115, 101, 99"] {
         assert!(!shown.contains(secret), "{secret} in {shown}");
+    }
+}
+
+/// A number of one of two accounts as somebody wrote it, and what else is in its record.
+#[derive(Clone, Debug)]
+struct Spelled {
+    account: u16,
+    /// The number with its last digit changed, where that is odd.
+    other: u8,
+    spelling: u8,
+    is_source: bool,
+    hour: u32,
+}
+
+impl Spelled {
+    /// Type of number, and octets.
+    fn written(&self, number: &str, code: usize) -> (u8, String) {
+        let mut number = number.to_owned();
+        if self.other % 2 == 1 {
+            let last = number.pop().expect("not empty");
+            number.push(if last == '9' { '0' } else { char::from(last as u8 + 1) });
+        }
+        let national = &number[code..];
+        match self.spelling % 9 {
+            0 => (1, number),
+            1 => (0, format!("+{number}")),
+            2 => (1, format!("00{number}")),
+            3 => (2, national.to_owned()),
+            4 => (0, format!("0{national}")),
+            5 => (0, format!("00{number}")),
+            6 => (1, format!(" {}-{}", &number[..3], &number[3..])),
+            7 => (2, format!("0{national}")),
+            _ => (5, format!("Shop {}", &number[number.len() - 6..])),
+        }
+    }
+
+    fn record(&self, id: u64, number: &str, code: usize) -> ArchiveRecord {
+        let (ton, written) = self.written(number, code);
+        let party = Party::new(ton, 1, written.as_bytes()).expect("fits");
+        let shop = Party::new(5, 0, b"shop").expect("fits");
+        ArchiveRecord {
+            id: MessageId(id),
+            account: AccountId(self.account),
+            class: u8::from(self.is_source),
+            accepted: Unix(id),
+            done: Unix(id),
+            state: 2,
+            error: 0,
+            carrier: None,
+            country: *b"NO",
+            source: if self.is_source { party } else { shop },
+            destination: if self.is_source { shop } else { party },
+        }
+    }
+}
+
+fn spelled() -> impl Strategy<Value = Vec<Spelled>> {
+    let one = (0_u16..2, any::<u8>(), any::<u8>(), any::<bool>(), 0_u32..4);
+    let one = one.prop_map(|(account, other, spelling, is_source, hour)| Spelled {
+        account,
+        other,
+        spelling,
+        is_source,
+        hour,
+    });
+    proptest::collection::vec(one, 1..40)
+}
+
+/// A sealed store with these records in blocks of their hours.
+fn filled(records: &[(u32, ArchiveRecord)]) -> MemoryStore {
+    let mut store = MemoryStore::sealed(Vault::in_memory().expect("a vault"));
+    let mut builder = ArchiveBuilder::new();
+    for (hour, record) in records {
+        builder.push(*hour, record.id.0, record);
+    }
+    let commit = Commit {
+        archive: builder.take(),
+        cut: records.iter().map(|(_, record)| record.id.0).collect(),
+        ..Commit::default()
+    };
+    store.commit(&commit, Durability::Flushed).expect("stored");
+    store
+}
+
+/// What the steps find, and the blocks that they looked at.
+fn found(mut step: impl FnMut(Option<ArchiveKey>) -> Step) -> Vec<(ArchiveKey, ArchiveRecord)> {
+    let (mut found, mut after) = (Vec::new(), None);
+    loop {
+        let step = step(after);
+        found.extend(step.found);
+        if step.next.is_none() {
+            return found;
+        }
+        after = step.next;
+    }
+}
+
+proptest! {
+    #[test]
+    fn a_search_by_number_finds_what_a_search_of_everything_does(
+        spelled in spelled(),
+        number in "[1-9][0-9]{6,14}",
+        code in 0_usize..4,
+    ) {
+        let records: Vec<_> =
+            spelled.iter().zip(1_u64..).map(|(one, id)| (one.hour, one.record(id, &number, code))).collect();
+        let home = Home::parse(&number[..code]);
+        let written = Number::international(&number).expect("a number");
+        let wanted = Wanted::number(AccountId(0), home, written, TokenKey::new(&[7; 32]));
+        let asked = |account, source: &Address, destination: &Address| wanted.is(account, source, destination);
+        let subject = wanted.digits().and_then(|(account, digits)| Subject::new(account, digits));
+        let (mut plain, mut filtered) = (filled(&records), filled(&records));
+        let all = found(|after| plain.search(after, 2, &asked).expect("searched"));
+        prop_assert_eq!(&found(|after| filtered.search_about(after, 2, subject.as_ref(), &asked).expect("searched")), &all);
+        // What an erasure leaves has been written anew.
+        let erased = found(|after| plain.erase(after, 2, &asked).expect("erased"));
+        prop_assert_eq!(&found(|after| filtered.erase_about(after, 2, subject.as_ref(), &asked).expect("erased")), &erased);
+        prop_assert_eq!(&erased, &all);
+        let everything = |_, _: &Address, _: &Address| true;
+        let left = found(|after| plain.search(after, 9, &everything).expect("searched"));
+        prop_assert_eq!(&found(|after| filtered.search(after, 9, &everything).expect("searched")), &left);
+        prop_assert_eq!(left.len() + all.len(), records.len());
+        let last = spelled.iter().rev().find(|one| one.account == 1);
+        if let Some((ton, written)) = last.map(|one| one.written(&number, code)) {
+            // The other account's are found after the rewriting, too.
+            let address = Address::new(ton, 1, written.as_bytes()).expect("fits");
+            let asked = |account, source: &Address, destination: &Address| {
+                account == AccountId(1) && (*source == address || *destination == address)
+            };
+            let subject = Subject::new(AccountId(1), written.as_bytes());
+            let all = found(|after| plain.search(after, 2, &asked).expect("searched"));
+            prop_assert!(!all.is_empty());
+            prop_assert_eq!(found(|after| filtered.search_about(after, 2, subject.as_ref(), &asked).expect("searched")), all);
+        }
     }
 }

@@ -17,6 +17,9 @@ use crate::pdu::Address;
 /// Octets of a token.
 const TOKEN_OCTETS: usize = 16;
 
+/// Digits at the end of a number that a store makes its tokens of.
+const SHARED_DIGITS: usize = 7;
+
 /// Stands for a number within one account. Without the key nobody can tell which, not even by trying all numbers.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Token([u8; TOKEN_OCTETS]);
@@ -183,11 +186,16 @@ impl Wanted {
         Self { account, who: Who::Everybody, key: holds.key.clone(), home, except }
     }
 
-    /// The account and the digits of the number, where one number is meant: what a store can look for.
+    /// The account and the digits of the number, where one number is meant and all its spellings end with the same seven
+    /// digits: what a store can look for. Not so where the account may write it without the country, and it is shorter then.
     #[must_use]
     pub fn digits(&self) -> Option<(AccountId, &[u8])> {
         match &self.who {
-            Who::Number(number) => Some((self.account, number.digits())),
+            Who::Number(number) => {
+                let digits = number.digits();
+                let national = self.home.and_then(|home| digits.strip_prefix(home.code()));
+                national.is_none_or(|national| national.len() >= SHARED_DIGITS).then_some((self.account, digits))
+            }
             Who::Token(_) | Who::Everybody => None,
         }
     }
