@@ -66,6 +66,10 @@ pub const GRAVES_MAX: usize = 1_000_000;
 /// Microseconds for which nothing is moved within the journal after a step of a walk through it.
 pub const WALK_US: u64 = 60_000_000;
 
+/// Seconds by which a clock may be behind the newest time in the journal, at a start, and count as set back: a wrong time zone, or
+/// a machine without a network. By more, the clock was ahead when the journal was written, and is right now.
+pub const CLOCK_SET_BACK_S: u32 = 26 * 3600;
+
 /// Seconds after which a message to a number that is held is looked at again.
 pub const HELD_S: u32 = 60;
 

@@ -84,6 +84,15 @@ pub(super) struct Slot {
 }
 
 impl Slot {
+    /// The clock was set back by so many seconds since these times were computed: what is left of them stays as it was. The
+    /// time that a client asked for is not left earlier; a retry's is.
+    pub(super) fn follow_clock(&mut self, set_back_s: u32) {
+        self.expires = self.expires.saturating_sub(set_back_s);
+        if self.stage == Stage::Scheduled && self.attempts > 0 {
+            self.done = self.done.saturating_sub(set_back_s);
+        }
+    }
+
     /// Whether it is a message from a handset, and not one from a client.
     pub(super) fn is_mobile(&self) -> bool {
         self.lane == MOBILE

@@ -119,6 +119,11 @@ impl Parked {
         self.last = self.last.max(at);
     }
 
+    /// The last instant that the journal names, Unix seconds.
+    pub(super) fn last(&self) -> u32 {
+        self.last
+    }
+
     /// After a restart: gives every receipt its full time again, but for those whose time was over before the end.
     pub(super) fn rearm(&mut self, now: Now) {
         for mut receipt in self.drain() {

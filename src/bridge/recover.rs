@@ -31,6 +31,8 @@ pub struct Found {
     pub inbound: u64,
     /// Settled messages that are not sealed yet.
     pub settled: u64,
+    /// How far the clock is behind the newest time in the journal, in seconds.
+    pub behind_s: u32,
 }
 
 impl Bridge {
@@ -218,14 +220,19 @@ impl Bridge {
 
     /// Ends the replay: everything that waits for something is put where it waits. A message whose hand-out was not
     /// answered when the process ended is handed out again, or ends as unknown where its carrier's policy says so.
+    ///
+    /// What waits, waits as much longer as it would have at the newest time that the journal names, also where the clock has
+    /// been set back behind it. A clock that is behind by more than [`limits::CLOCK_SET_BACK_S`] is believed: then the
+    /// journal's time was the wrong one.
     pub fn recovered(&mut self, recovered: &Recovered, now: Now) -> Found {
         // Ids grow with time even where the store was lost, so that no client sees one twice.
         let floor = (recovered.archived_to.0 + 1).max(now.unix.0 << 8);
         self.next_id = self.next_id.max(floor);
         self.pages.resume(recovered.next_block);
-        let mut found = Found::default();
+        let mut found = Found { behind_s: self.parked.last().saturating_sub(now.unix.seconds()), ..Found::default() };
+        let set_back_s = Some(found.behind_s).filter(|behind| *behind <= limits::CLOCK_SET_BACK_S).unwrap_or(0);
         for slot in self.book.slots.indices() {
-            let entry = &self.book.slots[slot];
+            let entry = &mut self.book.slots[slot];
             if entry.id.0 == 0 {
                 continue;
             }
@@ -233,6 +240,8 @@ impl Bridge {
                 self.book.remove(slot);
                 continue;
             }
+            entry.follow_clock(set_back_s);
+            let entry = &self.book.slots[slot];
             match entry.stage {
                 Stage::Handed if self.is_never_resent(entry.carrier.0) => {
                     let carrier = entry.carrier.0;

@@ -26,6 +26,7 @@ use crate::audit::Recorder;
 use crate::bridge::{Bridge, Input};
 use crate::clock::Clock;
 use crate::config::{CarrierBind, CarrierConfig, Config, EncryptionConfig};
+use crate::limits;
 use crate::pdu::{Bind, Password};
 use crate::policy::{Holds, Policy, Token, TokenKey};
 use crate::session::{BindMode, Settings};
@@ -332,6 +333,14 @@ async fn open(
             return Err(fault);
         }
         let found = bridge.recovered(&recovered, clock.now());
+        if found.behind_s > 1 {
+            tracing::warn!(
+                behind_s = found.behind_s,
+                "the clock is behind the newest time in the journal: what waits keeps the time it had left, unless the \
+                 clock is behind by more than {} hours; look at the clock",
+                limits::CLOCK_SET_BACK_S / 3600
+            );
+        }
         tracing::info!(
             waiting = found.waiting,
             sent = found.sent,

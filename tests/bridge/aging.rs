@@ -50,3 +50,49 @@ fn the_keys_of_a_day_go_while_a_message_of_it_waits() {
     assert_eq!(forwarded.len(), 1, "and it is forwarded as it was");
     assert!(forwarded[0].body.windows(5).any(|text| text == b"waits"));
 }
+
+/// The gateway restarts, with its clock set back by so many seconds.
+fn restarted_earlier(gateway: &mut Gateway, seconds: u64) {
+    gateway.now.unix.0 -= seconds * 1000;
+    gateway.restart();
+}
+
+#[test]
+fn a_clock_that_was_set_back_delays_no_expiry() {
+    const HOUR: u64 = 3600;
+    for (back, lives) in [(0, false), (5 * HOUR, false), (26 * HOUR, false), (27 * HOUR, true), (400 * 24 * HOUR, true)]
+    {
+        let mut gateway = Gateway::new(|_| ());
+        let client = gateway.client(0);
+        let validity = smppgate::pdu::Sm { validity_period: b"000000020000000R", ..message(b"waits") };
+        gateway.submit(client, &validity).expect("accepted");
+        gateway.later(HOUR);
+        // The newest time in the journal.
+        gateway.submit(client, &message(b"later")).expect("accepted");
+        restarted_earlier(&mut gateway, back);
+        gateway.later(HOUR - 60);
+        assert_eq!(gateway.tally().messages_waiting, 2, "set back by {back} s: it has a minute left");
+        gateway.later(120);
+        let left = if lives { 2 } else { 1 };
+        assert_eq!(gateway.tally().messages_waiting, left, "set back by {back} s");
+        if lives {
+            // The journal's time was wrong by so much; what it says is taken as it is.
+            gateway.later(back);
+            assert_eq!(gateway.tally().messages_waiting, 1, "set back by {back} s");
+        }
+    }
+}
+
+#[test]
+fn a_clock_that_was_set_back_sends_nothing_before_its_time() {
+    let mut gateway = Gateway::new(|_| ());
+    let client = gateway.client(0);
+    let scheduled = smppgate::pdu::Sm { schedule_delivery_time: b"000000020000000R", ..message(b"at two") };
+    gateway.submit(client, &scheduled).expect("accepted");
+    restarted_earlier(&mut gateway, 3600);
+    let carrier = gateway.carrier(0);
+    gateway.later(3 * 3600 - 60);
+    assert!(gateway.take(carrier).is_empty(), "it is not two by this clock");
+    gateway.later(120);
+    assert_eq!(gateway.take(carrier).len(), 1);
+}
