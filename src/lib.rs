@@ -59,6 +59,16 @@
 //! 3. It joins the receipts that the account is owed, and goes to a bind as they do; a client's answer ends it.
 //! 4. Sealing files it under a retention class of its own, which also tells the direction.
 //!
+//! # Other rules while everything runs
+//!
+//! 1. `smppgate reload` or SIGHUP has [`control::Reloader`] read the file again: all its mistakes, what a start has fixed
+//!    ([`config::change`]), or what changed. New names get their numbers from the store, by an errand.
+//! 2. [`bridge::Input::Policy`] is a lap like any other. From that moment on the lanes of the old rules lead nowhere: no message can
+//!    leave by them. What waits in them is moved in bounded steps, beside the traffic, to where a new message of the kind would
+//!    wait; by the path that recovery takes, for a restart with other rules must come to the same (`bridge/renewal`).
+//! 3. Then the entrance knows the new accounts, and binds of those that are gone are closed. The answer waits for the next flush, and
+//!    so for everything that was decided before.
+//!
 //! # The rights of a person
 //!
 //! 1. A request comes over the control socket, with the client's instruction; its right is checked and it is recorded, by a keyed

@@ -22,7 +22,7 @@ const LAYERS: &[(&str, &[&str])] = &[
     ("net", &["clock", "limits", "message", "pdu", "session", "policy", "store", "bridge", "config", "audit"]),
     ("metrics", &["clock", "message", "policy", "bridge", "net", "admin"]),
     ("admin", &["clock", "message", "policy", "bridge", "net", "metrics", "session", "audit"]),
-    ("control", &["clock", "message", "pdu", "policy", "store", "bridge", "net", "admin", "audit"]),
+    ("control", &["clock", "message", "pdu", "policy", "store", "bridge", "net", "admin", "audit", "config"]),
     ("sandbox", &["clock", "pdu", "message", "session"]),
 ];
 

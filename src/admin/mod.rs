@@ -10,8 +10,8 @@ mod tally;
 
 pub use http::serve;
 pub use snapshot::{
-    AccountRow, AuditRow, COMMIT_BOUNDS, CarrierRow, Count, CountryRow, DELAY_BOUNDS_US, Histogram, LinkRow, Snapshot,
-    States, StoreRow, Totals,
+    AccountRow, AuditRow, COMMIT_BOUNDS, CarrierRow, Count, CountryRow, DELAY_BOUNDS_US, Histogram, LinkRow, ReloadRow,
+    Snapshot, States, StoreRow, Totals,
 };
 pub use status::{Check, Readiness, SILENCE_MAX, Status};
 

@@ -27,6 +27,8 @@ pub struct Snapshot {
     pub store: StoreRow,
     /// The record of who did what.
     pub audit: AuditRow,
+    /// The configuration that was taken over last.
+    pub reload: ReloadRow,
     /// Sums and rates; filled in by [`super::Status::publish`].
     pub totals: Totals,
 }
@@ -175,6 +177,8 @@ pub struct StoreRow {
     pub live: u64,
     /// Messages that wait for a carrier or for their time.
     pub waiting: u64,
+    /// Messages that waited when the rules changed, and go to other carriers since.
+    pub rerouted: u64,
     /// Receipts that wait for the answer they overtook.
     pub receipts_parked: u64,
     /// Blocks in the journal.
@@ -216,6 +220,15 @@ pub struct AuditRow {
     pub head_age_ms: u64,
     /// Lines of the activity log that were not written.
     pub activity_lost: u64,
+}
+
+/// The configuration in force.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct ReloadRow {
+    /// Whether the last attempt to take a changed file over was refused.
+    pub failed: bool,
+    /// Since when it is in force: milliseconds since 1970.
+    pub in_force_since_ms: u64,
 }
 
 /// Sums over all accounts, and rates since the snapshot before.

@@ -18,6 +18,7 @@ impl Snapshot {
         };
         snapshot.store.live = tally.messages_live;
         snapshot.store.waiting = tally.messages_waiting;
+        snapshot.store.rerouted = tally.rerouted;
         snapshot.store.receipts_parked = tally.receipts_parked;
         snapshot.store.journal_blocks = tally.journal_blocks;
         snapshot.store.journal_octets = tally.journal_octets;

@@ -85,6 +85,12 @@ pub(super) struct DrainArgs {
     socket: SocketArgs,
 }
 
+#[derive(Args)]
+pub(super) struct ReloadArgs {
+    #[command(flatten)]
+    socket: SocketArgs,
+}
+
 #[derive(Subcommand)]
 pub(super) enum AccountCommand {
     /// Close its binds within a second and refuse new ones until it is enabled, also after a restart
@@ -143,6 +149,10 @@ pub(super) fn drain(args: DrainArgs) -> Result<(), Failure> {
     ask(&args.socket, Request::Drain {})
 }
 
+pub(super) fn reload(args: ReloadArgs) -> Result<(), Failure> {
+    ask(&args.socket, Request::ConfigReload {})
+}
+
 pub(super) fn account(command: AccountCommand) -> Result<(), Failure> {
     match command {
         AccountCommand::Disable(args) => ask(&args.socket, Request::AccountDisable { account: args.account }),
@@ -173,8 +183,17 @@ impl SocketArgs {
     fn path(&self) -> Result<PathBuf, Failure> {
         match &self.socket {
             Some(path) => Ok(path.clone()),
-            None => Ok(self.configuration()?.listen.control),
+            None => match self.configuration() {
+                Ok(config) => Ok(config.listen.control),
+                // The running process has read a better one, and says what it thinks of this one.
+                Err(refused) => self.control_of_file().ok_or(refused),
+            },
         }
+    }
+
+    fn control_of_file(&self) -> Option<PathBuf> {
+        let path = self.config.as_deref().unwrap_or_else(|| Path::new(DEFAULT_PATH));
+        Config::control_of(&std::fs::read_to_string(path).ok()?)
     }
 
     fn login(&self) -> Result<Option<Login>, Failure> {

@@ -21,6 +21,7 @@ use std::process::ExitCode;
 use clap::{Args, Parser, Subcommand};
 
 use crate::config::{Config, DEFAULT_PATH, Mistakes};
+use crate::control::Running;
 use crate::sandbox::{self, CarrierArgs, LoadArgs};
 use logging::LogArgs;
 
@@ -82,6 +83,8 @@ enum Command {
     Unbind(control::UnbindArgs),
     /// Let the running process drain and stop
     Drain(control::DrainArgs),
+    /// Let the running process take over what changed in its configuration
+    Reload(control::ReloadArgs),
     /// Disable or enable an account
     #[command(subcommand)]
     Account(control::AccountCommand),
@@ -137,10 +140,10 @@ impl Cli {
                 serve::sandbox()?;
             }
             Some(Command::Serve(args)) => {
-                let text = Config::read(&args.config)?;
+                let (path, text) = (args.config.clone(), Config::read(&args.config)?);
                 let config = Config::parse(&args.config, &text)?;
                 self.log.install()?;
-                serve::serve(config, &text)?;
+                serve::serve(Running { path, text, config })?;
             }
             Some(Command::Check(args)) => check::check(&args)?,
             Some(Command::Explain(args)) => explain::explain(&args)?,
@@ -150,6 +153,7 @@ impl Cli {
             Some(Command::Binds(args)) => control::binds(args)?,
             Some(Command::Unbind(args)) => control::unbind(args)?,
             Some(Command::Drain(args)) => control::drain(args)?,
+            Some(Command::Reload(args)) => control::reload(args)?,
             Some(Command::Account(command)) => control::account(command)?,
             Some(Command::Subject(command)) => subject::subject(command)?,
             Some(Command::Operator(command)) => control::operator(command)?,

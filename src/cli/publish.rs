@@ -9,7 +9,7 @@ use tokio::sync::watch;
 use tokio::time::{MissedTickBehavior, interval};
 
 use crate::admin::{
-    AccountRow, AuditRow, COMMIT_BOUNDS, Check, Count, DELAY_BOUNDS_US, Histogram, LinkRow, Snapshot, Status,
+    AccountRow, AuditRow, COMMIT_BOUNDS, Check, Count, DELAY_BOUNDS_US, Histogram, LinkRow, ReloadRow, Snapshot, Status,
 };
 use crate::audit::{Activity, Draft, Event, Recorder};
 use crate::clock::{Clock, Mono};
@@ -31,6 +31,7 @@ pub(super) async fn publish(
     status: Status,
     clock: Clock,
     (recorder, activity): (Recorder, Activity),
+    reload: watch::Receiver<ReloadRow>,
 ) {
     let mut alarms = Alarms::default();
     let mut told = KeyFigures::default();
@@ -54,7 +55,10 @@ pub(super) async fn publish(
             if matches!(*server.phase.borrow(), Phase::Running) {
                 status.store(store);
             }
-            let mut snapshot = snapshot(&pulse, &server, &policy, clock);
+            // The rules in force, which may be others than those of the start.
+            let in_force = server.registry.borrow().as_ref().map(|registry| Arc::clone(&registry.policy));
+            let mut snapshot = snapshot(&pulse, &server, &in_force.unwrap_or_else(|| Arc::clone(&policy)), clock);
+            snapshot.reload = *reload.borrow();
             for (account, kind, count) in alarms.of(&snapshot.accounts, clock.now().mono) {
                 tracing::warn!(account, kind, count, "traffic looks artificially inflated");
                 let account = account.to_owned();

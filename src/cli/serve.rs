@@ -2,8 +2,10 @@
 
 use std::hash::{BuildHasher, RandomState};
 use std::net::SocketAddr;
+use std::path::PathBuf;
 use std::sync::Arc;
 
+use arc_swap::ArcSwap;
 use tokio::net::TcpListener;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::{Mutex, watch};
@@ -14,7 +16,7 @@ use crate::admin::{self, Status};
 use crate::audit::{self, Activity, Draft, Object, Recorder};
 use crate::clock::Clock;
 use crate::config::{Config, Listen};
-use crate::control::{Desk, Keeper, Operators, Persons, Privacy, Socket};
+use crate::control::{Desk, Keeper, Operators, Persons, Privacy, Reloader, Running, Socket};
 use crate::net::{self, Board, Listeners, Phase, Roster};
 use crate::policy::TokenKey;
 use crate::sandbox::{CarrierArgs, spawn_carrier};
@@ -24,11 +26,11 @@ use crate::store::Vault;
 const MOBILE_NUMBER: &str = "4759440000";
 
 /// Serves until told to stop.
-pub(super) fn serve(config: Config, text: &str) -> Result<(), Failure> {
-    for warning in &config.warnings {
+pub(super) fn serve(running: Running) -> Result<(), Failure> {
+    for warning in &running.config.warnings {
         tracing::warn!("{warning}");
     }
-    runtime()?.block_on(run(config, text, None))
+    runtime()?.block_on(run(running, None))
 }
 
 /// Serves the sandbox with its simulated carrier, and says what to try.
@@ -45,7 +47,8 @@ pub(super) fn sandbox() -> Result<(), Failure> {
         });
         let carrier = carrier.map_err(|error| Failure::failed(error.to_string()))?;
         let greeting = greeting(&config);
-        let served = run(config, Config::SANDBOX, Some(greeting)).await;
+        let (path, text) = (PathBuf::new(), Config::SANDBOX.to_owned());
+        let served = run(Running { path, text, config }, Some(greeting)).await;
         drop(stop);
         let _ = carrier.ended().await;
         served
@@ -77,8 +80,9 @@ fn greeting(config: &Config) -> String {
     )
 }
 
-/// Runs the server with the configuration that `text` is; `greeting` is printed once it serves.
-async fn run(config: Config, text: &str, greeting: Option<String>) -> Result<(), Failure> {
+/// Runs the server; `greeting` is printed once it serves.
+async fn run(running: Running, greeting: Option<String>) -> Result<(), Failure> {
+    let config = running.config.clone();
     let keys = super::check::keys(&config)?;
     if config.encryption.is_beside_the_data(&config.store) && !config.is_sandbox {
         tracing::warn!("{keys}");
@@ -99,7 +103,7 @@ async fn run(config: Config, text: &str, greeting: Option<String>) -> Result<(),
     let keeper = Arc::new(keeper.map_err(|fault| Failure::failed(format!("nothing is started: {fault}")))?);
     let (recorder, activity) = records(&config, clock).map_err(|error| Failure::failed(error.to_string()))?;
     status.record_with(recorder.clone());
-    remember(&recorder, started(text)).await;
+    remember(&recorder, started(&running.text)).await;
     let mut shut = keeper.standing().disabled_accounts.iter().cloned().collect::<Vec<_>>();
     shut.extend(keeper.standing().persons.all_closed());
     let (board, server) = Board::new(Roster::new(activity.clone(), recorder.clone(), shut));
@@ -122,17 +126,18 @@ async fn run(config: Config, text: &str, greeting: Option<String>) -> Result<(),
             privacy.keep_closing(&recorder).await;
         }
     });
-    let control = control(&config, &status, &server, &stop, (&keeper, &recorder), &privacy)?;
+    let (control, reloader) = control(running, &status, &server, &stop, (&keeper, &recorder), &privacy)?;
     tokio::spawn(announce(server.phase.clone(), config.listen.clone(), greeting));
     let records = (recorder.clone(), activity);
-    tokio::spawn(publish(server, Arc::clone(&config.policy), status.clone(), clock, records));
+    tokio::spawn(publish(server, Arc::clone(&config.policy), status.clone(), clock, records, reloader.watch()));
+    let hangup = (!config.is_sandbox).then(|| (Arc::clone(&reloader), recorder.clone()));
     // The one source of chance: a seed from the operating system.
     let seed = RandomState::new().hash_one(0u8);
     let serving = net::serve(config, listeners, clock, seed, (board, decided), wish);
     tokio::pin!(serving);
     let ended = tokio::select! {
         ended = &mut serving => ended.map_err(|error| Failure::failed(error.to_string())),
-        () = signals.obey(&status, &stop) => Err(Failure::failed("stopped at once, at the second signal")),
+        () = signals.obey(&status, &stop, hangup) => Err(Failure::failed("stopped at once, at the second signal")),
     };
     control.abort();
     // Its end removes the socket's file.
@@ -190,14 +195,21 @@ async fn remember(recorder: &Recorder, draft: Draft) {
 
 /// Opens the control socket and serves it.
 fn control(
-    config: &Config,
+    running: Running,
     status: &Status,
     server: &net::Watch,
     stop: &watch::Sender<bool>,
     (keeper, recorder): (&Arc<Keeper>, &Recorder),
     privacy: &Arc<Privacy>,
-) -> Result<tokio::task::JoinHandle<()>, Failure> {
+) -> Result<(tokio::task::JoinHandle<()>, Arc<Reloader>), Failure> {
+    let config = &running.config;
+    let (audit, is_sandbox) = (config.audit.path.clone(), config.is_sandbox);
     let socket = Socket::open(&config.listen.control).map_err(|fault| Failure::failed(fault.to_string()))?;
+    let operators = Arc::new(Operators::new(config.operators.clone(), socket.own_uid(), privacy.clock));
+    let accounts = config.policy.accounts.iter().map(|account| account.system_id.clone()).collect::<Vec<_>>();
+    let accounts = Arc::new(ArcSwap::from_pointee(accounts));
+    let (who, whose) = (Arc::clone(&operators), Arc::clone(&accounts));
+    let reloader = Arc::new(Reloader::new(running, server.renewer.clone(), Arc::clone(privacy), who, whose));
     let desk = Desk {
         status: status.clone(),
         roster: Arc::clone(&server.roster),
@@ -205,12 +217,13 @@ fn control(
         stop: stop.clone(),
         keeper: Arc::clone(keeper),
         recorder: recorder.clone(),
-        operators: Operators::new(config.operators.clone(), socket.own_uid(), privacy.clock),
-        accounts: config.policy.accounts.iter().map(|account| account.system_id.clone()).collect(),
-        audit: config.audit.path.clone(),
+        operators,
+        accounts,
+        reloader: (!is_sandbox).then(|| Arc::clone(&reloader)),
+        audit,
         privacy: Arc::clone(privacy),
     };
-    Ok(tokio::spawn(socket.serve(Arc::new(desk))))
+    Ok((tokio::spawn(socket.serve(Arc::new(desk))), reloader))
 }
 
 /// Says so once the server serves.
@@ -227,30 +240,45 @@ async fn announce(mut phase: watch::Receiver<Phase>, listen: Listen, greeting: O
     }
 }
 
-/// SIGTERM and Ctrl-C.
+/// SIGTERM, Ctrl-C and SIGHUP.
 struct Signals {
     terminate: Signal,
     interrupt: Signal,
+    hangup: Signal,
 }
 
 impl Signals {
     fn new() -> std::io::Result<Self> {
-        Ok(Self { terminate: signal(SignalKind::terminate())?, interrupt: signal(SignalKind::interrupt())? })
+        Ok(Self {
+            terminate: signal(SignalKind::terminate())?,
+            interrupt: signal(SignalKind::interrupt())?,
+            hangup: signal(SignalKind::hangup())?,
+        })
     }
 
-    /// At the first signal the server drains; returns at the second.
-    async fn obey(mut self, status: &Status, stop: &watch::Sender<bool>) {
-        self.next().await;
+    /// At the first signal to stop the server drains; returns at the second. SIGHUP has the configuration read again.
+    async fn obey(mut self, status: &Status, stop: &watch::Sender<bool>, hangup: Option<(Arc<Reloader>, Recorder)>) {
+        self.next(hangup.as_ref()).await;
         tracing::info!("asked to stop: draining; a second signal stops at once");
         status.drain();
         stop.send_replace(true);
-        self.next().await;
+        self.next(None).await;
     }
 
-    async fn next(&mut self) {
-        tokio::select! {
-            _ = self.terminate.recv() => {}
-            _ = self.interrupt.recv() => {}
+    /// The next signal to stop.
+    async fn next(&mut self, hangup: Option<&(Arc<Reloader>, Recorder)>) {
+        loop {
+            tokio::select! {
+                _ = self.terminate.recv() => return,
+                _ = self.interrupt.recv() => return,
+                Some(()) = self.hangup.recv() => match hangup {
+                    Some((reloader, recorder)) => {
+                        let (reloader, recorder) = (Arc::clone(reloader), recorder.clone());
+                        tokio::spawn(async move { reloader.reload_by_signal(&recorder).await });
+                    }
+                    None => tracing::warn!("SIGHUP: nothing to read again: the sandbox runs, or the process stops"),
+                },
+            }
         }
     }
 }

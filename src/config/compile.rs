@@ -145,7 +145,7 @@ impl Desk<'_> {
 
     /// The path of the control socket.
     fn control(&self, raw: &RawListen, store: &StoreConfig) -> PathBuf {
-        let Some(text) = &raw.control else { return store.path.join("control.sock") };
+        let Some(text) = &raw.control else { return store.path.join(super::CONTROL) };
         let path = PathBuf::from(&text.value);
         let key = raw.place.key("control");
         if text.value.is_empty() || text.value.len() > SOCKET_PATH_MAX {

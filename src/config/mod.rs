@@ -5,6 +5,7 @@
 
 mod account;
 mod carrier;
+pub mod change;
 mod compile;
 mod cursor;
 mod encryption;
@@ -34,6 +35,9 @@ use crate::policy::{Carrier, Operator, Policy};
 
 /// The file that `serve`, `check` and `explain` read unless told otherwise.
 pub const DEFAULT_PATH: &str = "conf/smppgate.toml";
+
+/// The control socket in the folder of the store, unless configured.
+const CONTROL: &str = "control.sock";
 
 /// A configuration that can be used as it is.
 #[derive(Clone, Debug)]
@@ -252,6 +256,16 @@ impl Config {
     /// Everything that is wrong with it.
     pub fn parse(path: &Path, text: &str) -> Result<Self, Mistakes> {
         compile::compile(path, text)
+    }
+
+    /// Where the control socket is of a process with this text, also where that has mistakes, for the process can be asked
+    /// all the same. `None` where it is not even TOML.
+    #[must_use]
+    pub fn control_of(text: &str) -> Option<PathBuf> {
+        let document: toml::Table = text.parse().ok()?;
+        let named = |table: &str, key: &str| document.get(table)?.get(key)?.as_str().map(PathBuf::from);
+        let store = named("store", "path").unwrap_or_else(|| StoreConfig::default().path);
+        Some(named("listen", "control").unwrap_or_else(|| store.join(CONTROL)))
     }
 
     /// The text of [`Self::sandbox`].

@@ -6,26 +6,21 @@
 use std::net::IpAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::time::Duration;
 
+use arc_swap::ArcSwap;
 use tokio::sync::{mpsc, watch};
-use tokio::time::{Instant, sleep};
 
 use super::operators::{Caller, Operators};
 use super::privacy::{Person, Privacy};
+use super::reload::Reloader;
 use super::request::{Answer, Ask, BindRow, Request, StatusRow};
 use super::standing::Keeper;
 use crate::admin::Status;
 use crate::audit::folder::{Day, Folder};
 use crate::audit::{Actor, ActorKind, Draft, Outcome, Recorder, reading};
 use crate::message::LinkId;
-use crate::net::{Entrance, Roster, Which, mode_name};
+use crate::net::{Entrance, Roster, Which, close_binds, mode_name};
 use crate::policy::Role;
-
-/// How long a link may take to answer what is open and unbind. Beyond it is cut: what was asked is true within a second.
-const UNBIND_MAX: Duration = Duration::from_millis(700);
-/// How often it is looked whether links are gone.
-const LOOK_EVERY: Duration = Duration::from_millis(10);
 
 /// Everything that requests are carried out with.
 #[derive(Debug)]
@@ -43,9 +38,11 @@ pub struct Desk {
     /// Where everything is recorded before it is done.
     pub recorder: Recorder,
     /// Who may ask.
-    pub operators: Operators,
+    pub operators: Arc<Operators>,
     /// The accounts that are configured.
-    pub accounts: Vec<String>,
+    pub accounts: Arc<ArcSwap<Vec<String>>>,
+    /// Takes a changed configuration over; `None` where there is no file of it.
+    pub reloader: Option<Arc<Reloader>>,
     /// The folder of the audit log.
     pub audit: PathBuf,
     /// Who knows about persons.
@@ -80,6 +77,9 @@ impl Desk {
         {
             return Answer::Refused(format!("nothing was done: {unrecorded}"));
         }
+        if matches!(request, Request::ConfigReload {}) {
+            return self.reload(draft).await;
+        }
         let done = match person {
             Some(person) => self.serve_person(person, ask, rows).await,
             None => self.carry_out(caller, ask, rows).await,
@@ -100,6 +100,22 @@ impl Desk {
                 Answer::Refused(why)
             }
         }
+    }
+
+    /// Takes a changed configuration over; how that ended is recorded with its hash. Goes on when the caller is gone, who may
+    /// have no place in the new one.
+    async fn reload(&self, mut draft: Draft) -> Answer {
+        let Some(reloader) = &self.reloader else { return Answer::Refused("there is nothing to read".to_owned()) };
+        let (reloader, recorder) = (Arc::clone(reloader), self.recorder.clone());
+        let reloading = tokio::spawn(async move {
+            let attempt = reloader.reload(&draft.actor.name).await;
+            attempt.fill(&mut draft);
+            // It is told to whoever asked, and counted as lost.
+            let _counted = recorder.record(draft).await;
+            attempt.said
+        });
+        let said = reloading.await.unwrap_or_else(|_panicked| Err("the reload failed".to_owned()));
+        said.map_or_else(Answer::Refused, Answer::Done)
     }
 
     async fn refuse(&self, mut draft: Draft, why: String) -> Answer {
@@ -158,7 +174,7 @@ impl Desk {
         // Of an account that is no longer configured there may still be records.
         let is_stored = |account: &str| request.needs_instruction() && self.privacy.knows(account);
         if let Some(account) = request.account()
-            && !self.accounts.iter().any(|own| own == account)
+            && !self.accounts.load().iter().any(|own| own == account)
             && !is_stored(account)
         {
             return Err(format!("no account \"{account}\""));
@@ -183,6 +199,9 @@ impl Desk {
             Request::OperatorRevoke { name } | Request::OperatorRestore { name } if !self.operators.knows(name) => {
                 Err(format!("no operator \"{name}\""))
             }
+            Request::ConfigReload {} if self.reloader.is_none() => {
+                Err("the sandbox has no file that could have changed".to_owned())
+            }
             Request::AuditShow { from, to, .. } => {
                 [from, to].into_iter().flatten().try_for_each(|day| self::day(day).map(|_| ()))
             }
@@ -196,6 +215,7 @@ impl Desk {
             Request::Binds { account } => Ok(self.list_binds(caller, account.as_deref(), rows).await),
             Request::UnbindAccount { account } => Ok(self.unbind(Which::Account(account)).await),
             Request::UnbindLink { link } => Ok(self.unbind(Which::Link(LinkId(*link))).await),
+            Request::ConfigReload {} => Err("that is asked elsewhere".to_owned()),
             Request::Drain {} => {
                 self.status.drain();
                 self.stop.send_replace(true);
@@ -281,15 +301,10 @@ impl Desk {
 
     /// Links get a moment to unbind in order; those that do not take it are cut.
     async fn unbind(&self, which: Which<'_>) -> String {
-        let links = self.roster.unbind(which);
-        let deadline = Instant::now() + UNBIND_MAX;
-        while self.roster.count(&links) > 0 && Instant::now() < deadline {
-            sleep(LOOK_EVERY).await;
-        }
-        let cut = self.roster.cut(&links);
+        let (links, cut) = close_binds(&self.roster, std::iter::once(which)).await;
         match cut {
-            0 => format!("{} closed", binds(links.len() as u64)),
-            cut => format!("{} closed, {cut} of them without an unbind", binds(links.len() as u64)),
+            0 => format!("{} closed", binds(links as u64)),
+            cut => format!("{} closed, {cut} of them without an unbind", binds(links as u64)),
         }
     }
 

@@ -13,6 +13,7 @@ mod export;
 pub mod operators;
 pub mod persons;
 pub mod privacy;
+pub mod reload;
 pub mod request;
 pub mod socket;
 pub mod standing;
@@ -21,6 +22,7 @@ pub use desk::Desk;
 pub use operators::{Caller, Operators};
 pub use persons::Persons;
 pub use privacy::Privacy;
+pub use reload::{Reloader, Running};
 pub use request::{
     Answer, Ask, BindRow, CarrierRow, ErasedRow, Login, PersonRow, PersonSummary, ProgressRow, Request, StatusRow,
     TextRow, Written,

@@ -6,7 +6,7 @@
 use std::net::{IpAddr, Ipv4Addr};
 use std::sync::{Arc, Mutex, PoisonError};
 
-use tokio::sync::Semaphore;
+use tokio::sync::{Semaphore, watch};
 
 use super::request::Login;
 use crate::clock::Clock;
@@ -21,10 +21,13 @@ pub struct Caller {
     pub origin: String,
 }
 
+/// The persons of one configuration.
+type Configured = Arc<[Arc<Operator>]>;
+
 /// Everybody who may look after the service.
 #[derive(Debug)]
 pub struct Operators {
-    configured: Vec<Arc<Operator>>,
+    configured: watch::Sender<Configured>,
     /// The user that this process runs as.
     own_uid: u32,
     clock: Clock,
@@ -37,18 +40,34 @@ impl Operators {
     /// The operators of a configuration; `own_uid` is the user that this process runs as.
     #[must_use]
     pub fn new(configured: Vec<Operator>, own_uid: u32, clock: Clock) -> Self {
-        let configured = configured.into_iter().map(Arc::new).collect();
+        let configured = watch::Sender::new(configured.into_iter().map(Arc::new).collect());
         Self { configured, own_uid, clock, damping: Mutex::default(), hashing: Semaphore::new(1) }
+    }
+
+    /// Takes the operators of a new configuration; who is connected and no longer there is told so.
+    pub fn replace(&self, configured: Vec<Operator>) {
+        self.configured.send_replace(configured.into_iter().map(Arc::new).collect());
+    }
+
+    /// Comes whenever others may be there.
+    #[must_use]
+    pub fn watch(&self) -> watch::Receiver<Configured> {
+        self.configured.subscribe()
+    }
+
+    fn configured(&self) -> Configured {
+        Arc::clone(&self.configured.borrow())
     }
 
     /// The person with this Unix user, if there is one.
     #[must_use]
     pub fn by_uid(&self, uid: u32) -> Option<Caller> {
         let origin = format!("uid {uid}");
-        if let Some(operator) = self.configured.iter().find(|operator| operator.uid == Some(uid)) {
+        let configured = self.configured();
+        if let Some(operator) = configured.iter().find(|operator| operator.uid == Some(uid)) {
             return Some(Caller { operator: Arc::clone(operator), origin });
         }
-        if !self.configured.is_empty() || (uid != 0 && uid != self.own_uid) {
+        if !configured.is_empty() || (uid != 0 && uid != self.own_uid) {
             return None;
         }
         let operator = Operator {
@@ -72,9 +91,10 @@ impl Operators {
         if let Some(wait) = self.damping().before(attempt, now) {
             return Err(format!("too many failed logins: wait {} s", wait.as_secs() + 1));
         }
-        let named = self.configured.iter().find(|operator| operator.name == login.name);
+        let configured = self.configured();
+        let named = configured.iter().find(|operator| operator.name == login.name);
         // An unknown name costs what a known one does.
-        let checked = named.or_else(|| self.configured.iter().find(|operator| operator.password.is_some())).cloned();
+        let checked = named.or_else(|| configured.iter().find(|operator| operator.password.is_some())).cloned();
         let password = login.password.clone();
         let is_right = match (checked, self.hashing.acquire().await) {
             (Some(checked), Ok(_permit)) => {
@@ -98,15 +118,15 @@ impl Operators {
     /// Whether this name can be revoked: a configured person, or a built-in one.
     #[must_use]
     pub fn knows(&self, name: &str) -> bool {
-        let is_built_in =
-            self.configured.is_empty() && [0, self.own_uid].iter().any(|uid| name == format!("uid {uid}"));
-        is_built_in || self.configured.iter().any(|operator| operator.name == name)
+        let configured = self.configured();
+        let is_built_in = configured.is_empty() && [0, self.own_uid].iter().any(|uid| name == format!("uid {uid}"));
+        is_built_in || configured.iter().any(|operator| operator.name == name)
     }
 
     /// Whether others than the service's own user and root have to reach the socket.
     #[must_use]
     pub fn are_others(&self) -> bool {
-        self.configured.iter().any(|operator| operator.password.is_some() || operator.uid.is_some_and(|uid| uid != 0))
+        self.configured().iter().any(|operator| operator.password.is_some() || operator.uid.is_some_and(|uid| uid != 0))
     }
 
     fn damping(&self) -> std::sync::MutexGuard<'_, Damping> {

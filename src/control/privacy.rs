@@ -278,7 +278,7 @@ impl Privacy {
         Ok(if was_held { "the number is released" } else { "the number was not restricted" }.to_owned())
     }
 
-    async fn apply_holds(&self) -> Result<(), String> {
+    pub(super) async fn apply_holds(&self) -> Result<(), String> {
         let registry = self.registry()?;
         let persons = &self.keeper.standing().persons;
         let (held, closed) = (persons.all_held(), persons.all_closed());

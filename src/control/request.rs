@@ -69,6 +69,8 @@ pub enum Request {
     },
     /// Drain and stop the process.
     Drain {},
+    /// Take over what changed in the file of the configuration.
+    ConfigReload {},
     /// Close an account's binds and refuse new ones, also after a restart.
     AccountDisable {
         /// Its `system_id`.
@@ -173,6 +175,7 @@ impl Request {
             Self::Binds { .. } => Action::Binds,
             Self::UnbindAccount { .. } | Self::UnbindLink { .. } => Action::Unbind,
             Self::Drain {} => Action::Drain,
+            Self::ConfigReload {} => Action::ConfigReload,
             Self::AccountDisable { .. } => Action::AccountDisable,
             Self::AccountEnable { .. } => Action::AccountEnable,
             Self::AccountClose { .. } => Action::AccountClose,
@@ -211,6 +214,8 @@ impl Request {
             | Self::SubjectRestrict { .. }
             | Self::SubjectRelease { .. }
             | Self::SubjectNote { .. } => Object::new("number", ""),
+            // The hash of the file is told when it is read.
+            Self::ConfigReload {} => Object::new("configuration", ""),
             Self::Status {} | Self::Binds { account: None } | Self::Drain {} => Object::default(),
         }
     }

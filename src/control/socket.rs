@@ -1,6 +1,6 @@
 //! The socket itself: who connects, lines in, lines out, all within bounds.
 //!
-//! Decides nothing about requests. Closes a connection when its operator is revoked, whatever it is doing.
+//! Decides nothing about requests. Closes a connection when its operator is revoked or no longer configured, whatever it is doing.
 
 use std::fs::{self, Permissions};
 use std::io;
@@ -16,7 +16,7 @@ use tokio::sync::{Semaphore, mpsc, watch};
 use tokio::time::{sleep, timeout};
 
 use super::desk::{Desk, actor};
-use super::operators::Caller;
+use super::operators::{Caller, Operators};
 use super::request::{Answer, Ask, LINE_MAX};
 use super::standing::Standing;
 use crate::audit::{Actor, ActorKind, Draft, Object, Outcome};
@@ -92,14 +92,20 @@ impl Socket {
     /// Serves until its task is dropped. Where operators are other users, all users may connect: each is asked for by
     /// its uid.
     pub async fn serve(self, desk: Arc<Desk>) {
-        let mode = if desk.operators.are_others() { 0o666 } else { 0o600 };
-        if let Err(error) = fs::set_permissions(&self.path, Permissions::from_mode(mode)) {
-            tracing::warn!(%error, "the control socket may not be open to its operators");
-        }
+        let mut others = desk.operators.watch();
+        self.open_to(&desk);
         let room = Arc::new(Semaphore::new(CONNECTIONS_MAX));
         loop {
             let Ok(permit) = Arc::clone(&room).acquire_owned().await else { return };
-            match self.listener.accept().await {
+            let accepted = tokio::select! {
+                accepted = self.listener.accept() => accepted,
+                // Its sender is in the desk.
+                Ok(()) = others.changed() => {
+                    self.open_to(&desk);
+                    continue;
+                }
+            };
+            match accepted {
                 Ok((stream, _)) => {
                     let desk = Arc::clone(&desk);
                     tokio::spawn(async move {
@@ -118,6 +124,15 @@ impl Socket {
     }
 }
 
+impl Socket {
+    fn open_to(&self, desk: &Desk) {
+        let mode = if desk.operators.are_others() { 0o666 } else { 0o600 };
+        if let Err(error) = fs::set_permissions(&self.path, Permissions::from_mode(mode)) {
+            tracing::warn!(%error, "the control socket may not be open to its operators");
+        }
+    }
+}
+
 impl Drop for Socket {
     fn drop(&mut self) {
         // Not there any more is as good.
@@ -128,7 +143,7 @@ impl Drop for Socket {
 /// One connection.
 async fn converse(stream: UnixStream, desk: &Desk) -> io::Result<()> {
     let uid = stream.peer_cred()?.uid();
-    let own = desk.operators.by_uid(uid);
+    let mut own = desk.operators.by_uid(uid);
     let (reader, mut writer) = stream.into_split();
     let mut reader = BufReader::new(reader);
     let mut line = Vec::new();
@@ -145,6 +160,8 @@ async fn converse(stream: UnixStream, desk: &Desk) -> io::Result<()> {
         if read == 0 {
             return Ok(());
         }
+        // Rights may be others by now.
+        own = desk.operators.by_uid(uid);
         let ask = match read_ask(&line) {
             Ok(ask) => ask,
             Err(why) => {
@@ -215,12 +232,12 @@ async fn bye(desk: &Desk, caller: Option<&Caller>, writer: &mut OwnedWriteHalf) 
             object: Object::new("operator", who.name.clone()),
             actor: who,
             action: "control.closed".to_owned(),
-            reason: "the operator is revoked".to_owned(),
+            reason: "the operator is revoked, or no longer configured".to_owned(),
             outcome: Outcome::Denied,
             ..Draft::default()
         });
     }
-    send(writer, &Answer::Refused("this operator is revoked".to_owned())).await
+    send(writer, &Answer::Refused("this operator is revoked, or no longer configured".to_owned())).await
 }
 
 fn note(desk: &Desk, uid: u32, caller: Option<&Caller>, action: &str, why: &str) {
@@ -234,24 +251,30 @@ fn note(desk: &Desk, uid: u32, caller: Option<&Caller>, action: &str, why: &str)
     });
 }
 
-/// Follows whether one operator is revoked.
-struct Revoked {
+/// Follows whether one operator is revoked, or no longer configured.
+struct Revoked<'a> {
     name: String,
     standing: watch::Receiver<Arc<Standing>>,
+    operators: &'a Operators,
 }
 
-impl Revoked {
-    fn new(desk: &Desk, caller: &Caller) -> Self {
-        Self { name: caller.operator.name.clone(), standing: desk.keeper.watch() }
+impl<'a> Revoked<'a> {
+    fn new(desk: &'a Desk, caller: &Caller) -> Self {
+        Self { name: caller.operator.name.clone(), standing: desk.keeper.watch(), operators: &desk.operators }
     }
 }
 
-/// Comes when the operator is revoked, or is already.
-async fn told(revoked: &mut Option<Revoked>) {
-    if let Some(Revoked { name, standing }) = revoked
-        && standing.wait_for(|standing| standing.revoked_operators.contains(name)).await.is_ok()
-    {
-        return;
+/// Comes when the operator is revoked or no longer configured, or is already.
+async fn told(revoked: &mut Option<Revoked<'_>>) {
+    if let Some(Revoked { name, standing, operators }) = revoked {
+        let mut others = operators.watch();
+        let gone = tokio::select! {
+            revoked = standing.wait_for(|standing| standing.revoked_operators.contains(name)) => revoked.is_ok(),
+            gone = others.wait_for(|_| !operators.knows(name)) => gone.is_ok(),
+        };
+        if gone {
+            return;
+        }
     }
     std::future::pending().await
 }

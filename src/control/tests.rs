@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use arc_swap::ArcSwap;
 use tokio::sync::{mpsc, watch};
 
 use super::*;
@@ -39,8 +40,9 @@ impl Gate {
             stop: watch::Sender::new(false),
             keeper,
             recorder: Recorder::start(settings, clock).unwrap(),
-            operators: Operators::new(vec![person(Role::Viewer, None)], 999, clock),
-            accounts: vec!["acme".into(), "other".into()],
+            operators: Arc::new(Operators::new(vec![person(Role::Viewer, None)], 999, clock)),
+            accounts: Arc::new(ArcSwap::from_pointee(vec!["acme".into(), "other".into()])),
+            reloader: None,
             audit,
             privacy,
         };
@@ -143,6 +145,8 @@ async fn what_does_not_exist_or_is_out_of_scope_is_refused_and_recorded() {
         (&some, Request::AccountDisable { account: "acme".into() }, "not in your scope"),
         (&some, Request::UnbindLink { link: 7 }, "outside your scope"),
         (&some, Request::Drain {}, "outside your scope"),
+        (&some, Request::ConfigReload {}, "outside your scope"),
+        (&all, Request::ConfigReload {}, "no file"),
     ] {
         match gate.ask(who, request.clone()).await {
             Answer::Refused(said) => assert!(said.contains(why), "{request:?}: {said}"),
@@ -150,7 +154,7 @@ async fn what_does_not_exist_or_is_out_of_scope_is_refused_and_recorded() {
         }
     }
     let entries = gate.entries();
-    assert_eq!(entries.len(), 7);
+    assert_eq!(entries.len(), 9);
     assert!(entries.iter().all(|entry| entry.said.outcome == Outcome::Denied));
     assert_eq!(*gate.desk.keeper.standing(), Standing::default());
 }

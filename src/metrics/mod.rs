@@ -52,6 +52,19 @@ pub struct Metric {
     read: fn(&View<'_>, &mut Samples<'_>),
 }
 
+impl Metric {
+    /// One without labels.
+    const fn plain(
+        name: &'static str,
+        kind: Kind,
+        unit: &'static str,
+        help: &'static str,
+        read: fn(&View<'_>, &mut Samples<'_>),
+    ) -> Self {
+        Self { name, kind, labels: &[], unit, help, read }
+    }
+}
+
 /// The table for people: the section "Metrics" of the README is this text.
 #[must_use]
 pub fn markdown_table() -> String {

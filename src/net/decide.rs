@@ -9,14 +9,14 @@ use std::time::Duration;
 
 use hdrhistogram::Histogram;
 use rustc_hash::FxHashMap;
-use tokio::sync::{mpsc, watch};
+use tokio::sync::{mpsc, oneshot, watch};
 use tokio::time::{Instant, MissedTickBehavior, interval, sleep_until};
 
-use super::errand::{After, BridgeErrand, Errand, StoreErrand};
+use super::errand::{After, BridgeErrand, Errand, Renew, StoreErrand};
 use super::inbox::Mail;
 use super::journal::{Addressed, Done, Journal, Order, Report};
 use super::sweeps::Sweeps;
-use crate::bridge::{Bridge, Input, Outbox, Tally};
+use crate::bridge::{Bridge, Input, Outbox, Renewed, Tally};
 use crate::clock::{Clock, Mono, Now};
 use crate::message::LinkId;
 use crate::policy::Holds;
@@ -77,6 +77,8 @@ pub(super) struct Decider {
     after: Vec<After>,
     /// Steps for the journal's thread, one an order. Each belongs to one caller, who waits for it.
     errands: VecDeque<StoreErrand>,
+    /// Whom to tell when everything that waits was looked at by the rules of today.
+    renewing: Vec<oneshot::Sender<Renewed>>,
     sweeps: Sweeps,
 }
 
@@ -119,6 +121,7 @@ impl Decider {
             unhold: true,
             after: Vec::new(),
             errands: VecDeque::new(),
+            renewing: Vec::new(),
             sweeps,
         }
     }
@@ -159,6 +162,7 @@ impl Decider {
                 self.take(letter, now);
             }
             self.bridge.turn(now, &mut self.outbox);
+            self.tell_renewed();
             self.send_now();
             self.order(now);
             if self.stopping && !self.busy && self.bridge.is_quiet() {
@@ -196,7 +200,7 @@ impl Decider {
         }
     }
 
-    /// A step of the privacy desk that the bridge decides. Whoever asked may be gone.
+    /// A step of the desk that the bridge decides. Whoever asked may be gone.
     fn run_errand(&mut self, errand: BridgeErrand, now: Now) {
         match errand {
             BridgeErrand::Begin(reply) => {
@@ -218,6 +222,26 @@ impl Decider {
                 (self.holds, self.unhold) = (Some(holds), true);
                 // Told when the sweep that is under way is over, which may not know of it.
                 self.after.push(After::new(move || _ = reply.send(())));
+            }
+            BridgeErrand::Renew(Renew { policy, enrolled, taken, renewed }) => {
+                self.sweeps.rename(Arc::clone(&enrolled));
+                let enrolled = Box::new((*enrolled).clone());
+                self.bridge.handle(Input::Policy { policy, enrolled }, now, &mut self.outbox);
+                let _gone = taken.send(());
+                self.renewing.push(renewed);
+            }
+        }
+    }
+
+    /// What became of what waited, told with the next order: then what was decided before has left too.
+    fn tell_renewed(&mut self) {
+        if self.renewing.is_empty() {
+            return;
+        }
+        let (is_looking, renewed) = self.bridge.renewal();
+        if !is_looking {
+            for reply in self.renewing.drain(..) {
+                self.after.push(After::new(move || _ = reply.send(renewed)));
             }
         }
     }

@@ -1,4 +1,4 @@
-//! Errands of the privacy desk: small steps through the journal and the archive, each beside the traffic and bounded, each
+//! Errands of the desk: other rules, and for persons small steps through the journal and the archive, each beside the traffic and bounded, each
 //! with a reply. The order of the steps, and what they are for, is the desk's.
 //!
 //! Steps that need the bridge are made by its task; those that read or rewrite the store by the journal's thread, after
@@ -10,7 +10,7 @@ use std::sync::Arc;
 use tokio::sync::oneshot;
 
 use super::inbox::{Inbox, Mail, Stopped, WeakInbox};
-use crate::bridge::{Cleared, Hits, Standing, hits};
+use crate::bridge::{Cleared, Hits, Renewed, Standing, hits};
 use crate::message::{AccountId, MessageId};
 use crate::policy::{Holds, Policy, Wanted};
 use crate::store::{ArchiveKey, Enrolled, Fault, Position, Step, Store, Subject};
@@ -40,6 +40,19 @@ pub enum BridgeErrand {
     Erase(Vec<Hits>, oneshot::Sender<Cleared>),
     /// These numbers are held from now on.
     Hold(Arc<Holds>, oneshot::Sender<()>),
+    /// These rules are in force from now on.
+    Renew(Renew),
+}
+
+/// Other rules, with the numbers of their names.
+#[derive(Debug)]
+pub struct Renew {
+    pub(super) policy: Box<Policy>,
+    pub(super) enrolled: Arc<Enrolled>,
+    /// Told when they are in force.
+    pub(super) taken: oneshot::Sender<()>,
+    /// Told when everything that waited was looked at, and what was decided before has left.
+    pub(super) renewed: oneshot::Sender<Renewed>,
 }
 
 /// A step through what is stored.
@@ -69,6 +82,8 @@ pub enum StoreErrand {
     },
     /// Destroys the keys of an account.
     Shred(AccountId, oneshot::Sender<Result<u64, Fault>>),
+    /// Gives numbers to the names of accounts and of carriers that have none.
+    Enroll(Vec<String>, Vec<String>, oneshot::Sender<Result<Enrolled, Fault>>),
 }
 
 /// A step through the journal.
@@ -114,6 +129,11 @@ impl StoreErrand {
                 drop(reply.send(step));
             }
             Self::Shred(account, reply) => drop(reply.send(store.shred(account))),
+            Self::Enroll(accounts, carriers, reply) => {
+                let accounts: Vec<&str> = accounts.iter().map(String::as_str).collect();
+                let carriers: Vec<&str> = carriers.iter().map(String::as_str).collect();
+                drop(reply.send(store.enroll(&accounts, &carriers)));
+            }
         }
     }
 }
@@ -151,6 +171,9 @@ pub enum ErrandFault {
     /// The process is stopping.
     #[error("the process is stopping; ask again when it runs")]
     Stopped,
+    /// The process is not there yet.
+    #[error("the server is still starting; ask again")]
+    Starting,
     /// The store failed.
     #[error(transparent)]
     Store(#[from] Fault),
@@ -165,6 +188,29 @@ impl From<Stopped> for ErrandFault {
 impl Registry {
     pub(super) fn new(inbox: &Inbox, enrolled: Arc<Enrolled>, policy: Arc<Policy>) -> Self {
         Self { inbox: inbox.downgrade(), enrolled, policy }
+    }
+
+    /// The same way with other rules.
+    pub(super) fn with(self, enrolled: Arc<Enrolled>, policy: Arc<Policy>) -> Self {
+        Self { enrolled, policy, ..self }
+    }
+
+    /// The numbers of these names; new ones get theirs.
+    pub(super) async fn enroll(&self, accounts: Vec<String>, carriers: Vec<String>) -> Result<Enrolled, ErrandFault> {
+        let enrolled = self.ask(|reply| Errand::Store(StoreErrand::Enroll(accounts, carriers, reply)));
+        Ok(enrolled.await??)
+    }
+
+    /// The rules are in force when it returns; what became of what waits is told then.
+    pub(super) async fn renew(
+        &self,
+        policy: &Policy,
+        enrolled: &Arc<Enrolled>,
+    ) -> Result<oneshot::Receiver<Renewed>, ErrandFault> {
+        let (policy, enrolled) = (Box::new(policy.clone()), Arc::clone(enrolled));
+        let (renewed, told) = oneshot::channel();
+        self.ask(|taken| Errand::Bridge(BridgeErrand::Renew(Renew { policy, enrolled, taken, renewed }))).await?;
+        Ok(told)
     }
 
     async fn ask<T>(&self, errand: impl FnOnce(oneshot::Sender<T>) -> Errand) -> Result<T, ErrandFault> {

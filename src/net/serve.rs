@@ -17,6 +17,7 @@ use super::errand::Registry;
 use super::inbox::{Inbox, Mail};
 use super::journal;
 use super::listen::listen;
+use super::renewal::Renewer;
 use super::rim::Rim;
 use super::roster::Roster;
 use super::sweeps::Sweeps;
@@ -99,6 +100,8 @@ pub struct Watch {
     pub entrance: watch::Receiver<Option<Arc<Entrance>>>,
     /// The way of errands; `None` until it runs.
     pub registry: watch::Receiver<Option<Registry>>,
+    /// The way of other rules.
+    pub renewer: Renewer,
 }
 
 /// What was decided about persons before the start, by the names of accounts, the keys, and where the work is recorded.
@@ -157,6 +160,8 @@ impl Board {
         let (standings, standings_watch) = watch::channel(Vec::new());
         let (entrance, entrance_watch) = watch::channel(None);
         let (registry, registry_watch) = watch::channel(None);
+        let renewer =
+            Renewer { entrance: entrance_watch.clone(), registry: registry.clone(), roster: Arc::clone(&roster) };
         let watch = Watch {
             phase: phase_watch,
             pulse: pulse_watch,
@@ -165,6 +170,7 @@ impl Board {
             roster: Arc::clone(&roster),
             entrance: entrance_watch,
             registry: registry_watch,
+            renewer,
         };
         (Self { phase, pulse, links, standings, roster, entrance, registry }, watch)
     }

@@ -28,6 +28,11 @@ impl Sweeps {
         Self { recorder, enrolled, sums: BTreeMap::new(), steps: 0 }
     }
 
+    /// Takes the names of accounts that are new.
+    pub(super) fn rename(&mut self, enrolled: Arc<Enrolled>) {
+        self.enrolled = enrolled;
+    }
+
     /// Adds a step; the last one writes the entries.
     pub(super) fn add(&mut self, swept: &Swept) {
         for row in &swept.records {

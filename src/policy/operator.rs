@@ -43,6 +43,8 @@ pub enum Action {
     Unbind,
     /// Stop the process after draining it.
     Drain,
+    /// Take a changed configuration over.
+    ConfigReload,
     /// Close an account's binds and refuse new ones.
     AccountDisable,
     /// Let a disabled account bind again.
@@ -70,6 +72,7 @@ const TABLE: &[(Action, &[Role])] = &[
     (Action::AuditShow, &[Role::PrivacyOfficer, Role::Auditor]),
     (Action::Unbind, &[Role::Operator, Role::PrivacyOfficer]),
     (Action::Drain, &[Role::Operator, Role::PrivacyOfficer]),
+    (Action::ConfigReload, &[Role::Operator, Role::PrivacyOfficer]),
     (Action::AccountDisable, &[Role::Operator, Role::PrivacyOfficer]),
     (Action::AccountEnable, &[Role::Operator, Role::PrivacyOfficer]),
     (Action::AccountClose, &[Role::PrivacyOfficer]),
@@ -133,7 +136,7 @@ impl Role {
 
 impl Action {
     /// All actions.
-    pub const ALL: [Self; 17] = [
+    pub const ALL: [Self; 18] = [
         Self::Status,
         Self::Binds,
         Self::SubjectExport,
@@ -145,6 +148,7 @@ impl Action {
         Self::AuditShow,
         Self::Unbind,
         Self::Drain,
+        Self::ConfigReload,
         Self::AccountDisable,
         Self::AccountEnable,
         Self::AccountClose,
@@ -168,6 +172,7 @@ impl Action {
             Self::AuditShow => "audit.show",
             Self::Unbind => "bind.close",
             Self::Drain => "process.drain",
+            Self::ConfigReload => "config.reload",
             Self::AccountDisable => "account.disable",
             Self::AccountEnable => "account.enable",
             Self::AccountClose => "account.close",
@@ -185,7 +190,10 @@ impl Action {
 
     /// Whether it concerns the whole process, whatever account it names: nobody with some accounts only may do it.
     fn is_global(self) -> bool {
-        matches!(self, Self::Drain | Self::OperatorRevoke | Self::OperatorRestore | Self::AuditShow)
+        matches!(
+            self,
+            Self::Drain | Self::ConfigReload | Self::OperatorRevoke | Self::OperatorRestore | Self::AuditShow
+        )
     }
 
     /// Whether it must name something in an account's scope; without a name it would concern all accounts.
@@ -253,7 +261,7 @@ mod tests {
     }
 
     /// Viewer, operator, privacy officer, auditor; then whether with some accounts only: its own, another, none named.
-    const EXPECTED: [(Action, &str, &str); 17] = [
+    const EXPECTED: [(Action, &str, &str); 18] = [
         (Action::Status, "vopa", "yny"),
         (Action::Binds, "vopa", "yny"),
         (Action::SubjectExport, "-op-", "ynn"),
@@ -265,6 +273,7 @@ mod tests {
         (Action::AuditShow, "--pa", "nnn"),
         (Action::Unbind, "-op-", "ynn"),
         (Action::Drain, "-op-", "nnn"),
+        (Action::ConfigReload, "-op-", "nnn"),
         (Action::AccountDisable, "-op-", "ynn"),
         (Action::AccountEnable, "-op-", "ynn"),
         (Action::AccountClose, "--p-", "ynn"),
