@@ -32,6 +32,8 @@ pub(crate) struct Message {
     pub(crate) told: Option<String>,
     /// Durable: how often its text was replaced.
     pub(crate) revision: u32,
+    /// Durable: the revisions that it ever was. Requests on two links may come in another order than they were made.
+    pub(crate) revisions: BTreeSet<u32>,
     /// The greatest revision that a client was told of.
     pub(crate) promised: u32,
     /// Times it was written to a carrier, and reasons to write it again.
@@ -192,6 +194,7 @@ impl Ledger {
                 // Read again after a restart, the old ones come first.
                 let revision = revision_of(sm.words());
                 (message.revision, message.registered) = (revision, sm.registered_delivery);
+                message.revisions.insert(revision);
             }
             Write::Sent { id, carrier, carrier_message_id, .. } => {
                 let message = self.of_id(id.0);
@@ -416,7 +419,7 @@ impl Ledger {
                 assert_eq!(end, Some(MessageState::Deleted as u8), "{tag}: cancelled and not durable: {message:?}");
             }
             Asked::Replace(_, revision) if ok => {
-                assert!(message.revision >= revision, "{tag}: replaced and not durable: {message:?}");
+                assert!(message.revisions.contains(&revision), "{tag}: replaced and not durable: {message:?}");
                 // Of two requests on two links the one that was made first may come last.
                 message.promised = revision;
             }
