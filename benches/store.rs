@@ -13,8 +13,8 @@ use smppgate::clock::{Clock, Unix};
 use smppgate::message::{AccountId, CarrierId, MessageId};
 use smppgate::pdu::Address;
 use smppgate::store::{
-    Accept, ArchiveBuilder, ArchiveRecord, BlockBuilder, Commit, Durability, KeyFiles, MasterFiles, Party, SledStore,
-    Store, Subject, Tuning, Vault, Write,
+    Accept, ArchiveBuilder, ArchiveRecord, BlockBuilder, Carriers, Commit, Durability, KeyFiles, MasterFiles, Party,
+    SledStore, Store, Subject, Tuning, Vault, Write,
 };
 
 /// Messages of one group commit.
@@ -64,6 +64,7 @@ fn record(id: u64) -> ArchiveRecord {
         state: 2,
         error: 0,
         carrier: Some(CarrierId(1)),
+        others: Carriers::default(),
         country: *b"NO",
         source: Party::new(5, 0, b"smppgate").expect("fits"),
         destination: Party::new(1, 1, b"4791234567").expect("fits"),

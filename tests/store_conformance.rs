@@ -11,8 +11,9 @@ use smppgate::message::{AccountId, CarrierId, MessageId};
 use smppgate::pdu::Address;
 use smppgate::store::memory::Script;
 use smppgate::store::{
-    Accept, ArchiveBlock, ArchiveBuilder, ArchiveRecord, Block, BlockBuilder, Commit, Durability, Fault, KeyFiles,
-    MasterFiles, MemoryStore, Party, Recovered, SledStore, Step, Store, Swept, SweptRecords, Tuning, Vault, Write,
+    Accept, ArchiveBlock, ArchiveBuilder, ArchiveRecord, Block, BlockBuilder, Carriers, Commit, Durability, Fault,
+    KeyFiles, MasterFiles, MemoryStore, Party, Recovered, SledStore, Step, Store, Swept, SweptRecords, Tuning, Vault,
+    Write,
 };
 
 use secrets::{a_search_for_a_number_opens_what_may_hold_it, bodies_and_numbers_come_back_as_they_were};
@@ -134,6 +135,7 @@ fn record(id: u64, class: u8, account: u16) -> ArchiveRecord {
         state: 2,
         error: 0,
         carrier: Some(CarrierId(1)),
+        others: Carriers::default(),
         country: *b"NO",
         source: Party::new(5, 0, b"shop").expect("fits"),
         destination: Party::new(1, 1, b"4791234567").expect("fits"),

@@ -10,8 +10,8 @@ use std::process::{Command, Stdio};
 use smppgate::clock::Unix;
 use smppgate::message::{AccountId, CarrierId, MessageId};
 use smppgate::store::{
-    Accept, ArchiveBuilder, ArchiveRecord, Block, BlockBuilder, Commit, Durability, KeyFiles, MasterFiles, Party,
-    SledStore, Store, Tuning, Vault, Write,
+    Accept, ArchiveBuilder, ArchiveRecord, Block, BlockBuilder, Carriers, Commit, Durability, KeyFiles, MasterFiles,
+    Party, SledStore, Store, Tuning, Vault, Write,
 };
 
 /// Blocks of one commit.
@@ -91,6 +91,7 @@ fn record(number: u64) -> ArchiveRecord {
         state: 2,
         error: 0,
         carrier: Some(CarrierId(1)),
+        others: Carriers::default(),
         country: *b"NO",
         source: Party::new(5, 0, b"shop").expect("fits"),
         destination: Party::new(1, 1, b"4791234567").expect("fits"),

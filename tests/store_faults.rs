@@ -7,8 +7,8 @@ use std::process::Command;
 use smppgate::clock::Unix;
 use smppgate::message::{AccountId, MessageId};
 use smppgate::store::{
-    ArchiveBuilder, ArchiveRecord, Block, BlockBuilder, Commit, Durability, Fault, Party, SledStore, Store, Tuning,
-    Write,
+    ArchiveBuilder, ArchiveRecord, Block, BlockBuilder, Carriers, Commit, Durability, Fault, Party, SledStore, Store,
+    Tuning, Write,
 };
 
 fn open(path: &Path) -> Result<SledStore, Fault> {
@@ -42,6 +42,7 @@ fn filled(path: &Path, blocks: u64) {
             state: 2,
             error: 0,
             carrier: None,
+            others: Carriers::default(),
             country: *b"NO",
             source: party,
             destination: party,

@@ -11,8 +11,8 @@ use smppgate::clock::Unix;
 use smppgate::message::{AccountId, CarrierId, MessageId};
 use smppgate::pdu::{Address, CommandId, HEADER_LENGTH, Sm, encode_gsm, pack};
 use smppgate::store::{
-    Accept, ArchiveBuilder, ArchiveRecord, BlockBuilder, Commit, Durability, Fault, Inbound, KeyFault, KeyFiles,
-    MasterFiles, MasterKey, Party, SledStore, Store, Subject, Tuning, Vault, Write,
+    Accept, ArchiveBuilder, ArchiveRecord, BlockBuilder, Carriers, Commit, Durability, Fault, Inbound, KeyFault,
+    KeyFiles, MasterFiles, MasterKey, Party, SledStore, Store, Subject, Tuning, Vault, Write,
 };
 
 const NUMBER: &str = "4792468135";
@@ -137,6 +137,7 @@ fn settled(ids: &[u64], blocks: &[u64]) -> Commit {
             state: 2,
             error: 0,
             carrier: Some(CarrierId(0)),
+            others: Carriers::default(),
             country: *b"NO",
             source: number,
             destination: number,

@@ -5,8 +5,8 @@ use std::collections::VecDeque;
 use smppgate::clock::Unix;
 use smppgate::message::{AccountId, CarrierId, MessageId};
 use smppgate::store::{
-    Accept, ArchiveBuilder, ArchiveRecord, BlockBuilder, Commit, Durability, Health, Party, SledStore, Store, Tuning,
-    Write,
+    Accept, ArchiveBuilder, ArchiveRecord, BlockBuilder, Carriers, Commit, Durability, Health, Party, SledStore, Store,
+    Tuning, Write,
 };
 
 /// Messages of one commit; also those that share an hour of forgetting.
@@ -72,6 +72,7 @@ fn record(id: u64) -> ArchiveRecord {
         state: 2,
         error: 0,
         carrier: Some(CarrierId(1)),
+        others: Carriers::default(),
         country: *b"NO",
         source: party,
         destination: party,

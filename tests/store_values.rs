@@ -8,8 +8,8 @@ use smppgate::pdu::Address;
 use smppgate::policy::{Home, Number, TokenKey, Wanted};
 use smppgate::store::{
     Accept, ArchiveBlock, ArchiveBuilder, ArchiveIndex, ArchiveKey, ArchiveRecord, BLOCK_OCTETS, Block, BlockBuilder,
-    Commit, Damage, Durability, Extent, Inbound, MemoryStore, NetworkError, Party, Position, Step, Store, Subject,
-    Vault, Write,
+    Carriers, Commit, Damage, Durability, Extent, Inbound, MemoryStore, NetworkError, Party, Position, Step, Store,
+    Subject, Vault, Write,
 };
 
 /// A write that owns its octets.
@@ -34,7 +34,7 @@ impl Owned {
         let Self { shape, id, numbers: [at, due, expires], small: [a, b, c, d], .. } = *self;
         let id = MessageId(id);
         let pair = u16::from_be_bytes([a, b]);
-        match shape % 9 {
+        match shape % 10 {
             0 => Write::Accept(Accept {
                 id,
                 account: AccountId(pair),
@@ -58,6 +58,7 @@ impl Owned {
             },
             4 => Write::Settled { id, at },
             6 => Write::Handed { id, carrier: CarrierId(pair) },
+            9 => Write::Passed { id, carrier: CarrierId(pair) },
             5 => Write::Mark { next_id: id },
             7 => Write::Inbound(Inbound {
                 id,
@@ -94,7 +95,8 @@ fn party() -> impl Strategy<Value = Party> {
 
 fn record() -> impl Strategy<Value = ArchiveRecord> {
     let numbers = (any::<u64>(), any::<u16>(), 0..3_u8, any::<u64>(), any::<u64>());
-    let outcome = (any::<u8>(), any::<u16>(), prop::option::of(0..u16::MAX), any::<[u8; 2]>());
+    let others = prop_oneof![3 => Just(Vec::new()), 1 => prop::collection::vec(any::<u16>(), 1..20)];
+    let outcome = (0..128_u8, any::<u16>(), prop::option::of(0..u16::MAX), any::<[u8; 2]>(), others);
     (numbers, outcome, party(), party()).prop_map(|(numbers, outcome, source, destination)| ArchiveRecord {
         id: MessageId(numbers.0),
         account: AccountId(numbers.1),
@@ -104,6 +106,7 @@ fn record() -> impl Strategy<Value = ArchiveRecord> {
         state: outcome.0,
         error: outcome.1,
         carrier: outcome.2.map(CarrierId),
+        others: outcome.4.into_iter().map(CarrierId).collect(),
         country: outcome.3,
         source,
         destination,
@@ -136,7 +139,7 @@ proptest! {
     }
 
     #[test]
-    fn any_octets_are_a_write_or_damage(mut octets in prop::collection::vec(any::<u8>(), 1..400), shape in 1..=9_u8) {
+    fn any_octets_are_a_write_or_damage(mut octets in prop::collection::vec(any::<u8>(), 1..400), shape in 1..=10_u8) {
         octets[0] = if octets[0] < 250 { shape } else { octets[0] };
         if let Ok((write, length)) = Write::decode(&octets) {
             prop_assert!(length <= octets.len());
@@ -333,6 +336,7 @@ fn nothing_personal_is_shown() {
         state: 2,
         error: 0,
         carrier: None,
+        others: Carriers::default(),
         country: *b"NO",
         source: party,
         destination: party,
@@ -413,6 +417,7 @@ impl Spelled {
             state: 2,
             error: 0,
             carrier: None,
+            others: Carriers::default(),
             country: *b"NO",
             source: if self.is_source { party } else { shop },
             destination: if self.is_source { shop } else { party },
@@ -498,5 +503,29 @@ proptest! {
             prop_assert!(!all.is_empty());
             prop_assert_eq!(found(|after| filtered.search_about(after, 2, subject.as_ref(), &asked).expect("searched")), all);
         }
+    }
+}
+
+#[test]
+fn a_record_of_one_carrier_is_stored_as_before_and_others_make_it_a_new_version() {
+    let record = Spelled { account: 7, other: 0, spelling: 0, is_source: false, hour: 9 }.record(3, "4791234567", 2);
+    let mut octets = vec![3, 0, 0, 0, 0, 0, 0, 0, 7, 0, 0, 3, 0, 0, 0, 0, 0, 0, 0, 3, 0, 0, 0, 0, 0, 0, 0, 2, 0, 0];
+    octets.extend_from_slice(b"\xFF\xFFNO\x05\x00\x04shop\x01\x01\x0a4791234567");
+    assert_eq!(packed(&record), octets);
+    let block = |record: &ArchiveRecord| {
+        let mut builder = ArchiveBuilder::new();
+        builder.push(9, 1, record);
+        builder.take().remove(0)
+    };
+    let others = [5, 300, 5].into_iter().map(CarrierId).collect();
+    let (old, new) = (block(&record), block(&ArchiveRecord { carrier: Some(CarrierId(1)), others, ..record }));
+    assert_eq!((old.octets[0], new.octets[0]), (1, 2));
+    let (read, _) = ArchiveBlock::check(new.key, new.octets.clone()).expect("whole");
+    let read = read.records().next().expect("one").expect("whole");
+    assert_eq!(read.carriers().collect::<Vec<_>>(), [1, 5, 300].map(CarrierId));
+    for version in [0, 3] {
+        let mut octets = new.octets.clone();
+        octets[0] = version;
+        assert_eq!(ArchiveBlock::check(new.key, octets).err(), Some(Damage::Version { found: version }));
     }
 }

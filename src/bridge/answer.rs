@@ -126,8 +126,13 @@ impl Bridge {
         }
         let jitter = self.jitter();
         let state = &mut self.carriers[carrier.0 as usize];
-        let attempts = self.book.slots[slot].attempts;
-        match state.habits.statuses.next(outcome, attempts, jitter, state.on_unknown) {
+        let (id, attempts) = (self.book.slots[slot].id, self.book.slots[slot].attempts);
+        let next = state.habits.statuses.next(outcome, attempts, jitter, state.on_unknown);
+        if attempts == 0 && !matches!(next, Next::Throttle { .. }) {
+            // The first answer of this carrier: that it was given the number must be known after a restart, too.
+            self.pages.write(&Write::Passed { id, carrier });
+        }
+        match next {
             Next::Throttle { pause } => {
                 state.tally.throttled += 1;
                 state.pace.on_throttle(now.mono, pause);

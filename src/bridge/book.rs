@@ -7,7 +7,7 @@ use std::hash::Hasher;
 use std::ops::{Index, IndexMut};
 
 use hashbrown::HashTable;
-use rustc_hash::FxHasher;
+use rustc_hash::{FxHashMap, FxHasher};
 
 use super::receipt::{canonical, digits};
 use crate::message::{AccountId, CarrierId, MessageId, MessageState};
@@ -249,13 +249,21 @@ pub(super) struct Book {
     pub(super) slots: Slots,
     by_id: HashTable<u32>,
     by_key: HashTable<u32>,
+    /// Carriers that were given a message before the one in its slot; of few messages.
+    others: FxHashMap<u32, Vec<CarrierId>>,
     seed: u64,
 }
 
 impl Book {
     /// `seed` keeps peers from choosing colliding ids.
     pub(super) fn new(seed: u64) -> Self {
-        Self { slots: Slots::default(), by_id: HashTable::new(), by_key: HashTable::new(), seed }
+        Self {
+            slots: Slots::default(),
+            by_id: HashTable::new(),
+            by_key: HashTable::new(),
+            others: FxHashMap::default(),
+            seed,
+        }
     }
 
     /// Adds a message.
@@ -279,7 +287,35 @@ impl Book {
             entry.remove();
         }
         self.forget_key(index);
+        if !self.others.is_empty() {
+            self.others.remove(&index);
+        }
         self.slots.release(index);
+    }
+
+    /// A carrier is given the message; the one before, where that was another.
+    #[inline]
+    pub(super) fn hand(&mut self, index: u32, carrier: CarrierId) -> Option<CarrierId> {
+        let before = std::mem::replace(&mut self.slots[index].carrier, carrier);
+        if before == carrier || before == NO_CARRIER {
+            return None;
+        }
+        self.passed(index, before);
+        Some(before)
+    }
+
+    /// Another carrier than the one in its slot was given the message before.
+    pub(super) fn passed(&mut self, index: u32, carrier: CarrierId) {
+        let others = self.others.entry(index).or_default();
+        if !others.contains(&carrier) {
+            others.push(carrier);
+        }
+    }
+
+    /// Carriers that were given the message before the one in its slot.
+    pub(super) fn others(&self, index: u32) -> impl Iterator<Item = CarrierId> + '_ {
+        let last = self.slots[index].carrier;
+        self.others.get(&index).into_iter().flatten().copied().filter(move |carrier| *carrier != last)
     }
 
     /// Makes the message findable by its carrier's id.

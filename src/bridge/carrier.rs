@@ -362,8 +362,10 @@ impl Bridge {
         let token = self.book.token(slot);
         let entry = &mut self.book.slots[slot];
         entry.stage = Stage::Handed;
-        entry.carrier = CarrierId(carrier);
         let (id, key) = (entry.id, entry.key);
+        if let Some(before) = self.book.hand(slot, CarrierId(carrier)) {
+            self.pages.write(&Write::Passed { id, carrier: before });
+        }
         if key != 0 {
             self.concatenations.went(key, CarrierId(carrier), Some(self.links[link].id));
         }

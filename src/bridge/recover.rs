@@ -72,13 +72,8 @@ impl Bridge {
                     (entry.lane, entry.attempts, entry.done) = (lane, attempts, due);
                 }
             }
-            Write::Handed { id, carrier } => {
-                let Some(slot) = self.book.find(id) else { return };
-                let entry = &mut self.book.slots[slot];
-                if entry.position != EXPECTED && matches!(entry.stage, Stage::Waiting | Stage::Scheduled) {
-                    (entry.stage, entry.carrier) = (Stage::Handed, carrier);
-                }
-            }
+            Write::Handed { id, carrier } => self.replay_handed(id, carrier),
+            Write::Passed { id, carrier } => self.replay_passed(id, carrier),
             Write::Final { id, state, error, at, owed, .. } => {
                 self.parked.time_passed(seconds(at));
                 let slot = self.find_or_expect(id);
@@ -122,11 +117,29 @@ impl Bridge {
         }
     }
 
+    fn replay_handed(&mut self, id: MessageId, carrier: CarrierId) {
+        let Some(slot) = self.book.find(id) else { return };
+        let entry = &mut self.book.slots[slot];
+        if entry.position != EXPECTED && matches!(entry.stage, Stage::Waiting | Stage::Scheduled) {
+            entry.stage = Stage::Handed;
+            self.book.hand(slot, carrier);
+        }
+    }
+
+    fn replay_passed(&mut self, id: MessageId, carrier: CarrierId) {
+        let slot = self.find_or_expect(id);
+        match self.book.slots[slot].stage {
+            Stage::Waiting | Stage::Scheduled | Stage::Handed => drop(self.book.hand(slot, carrier)),
+            // Sealing moved it behind what came later.
+            _ => self.book.passed(slot, carrier),
+        }
+    }
+
     fn replay_sent(&mut self, id: MessageId, carrier: CarrierId, carrier_message_id: &[u8]) {
         let slot = self.find_or_expect(id);
         if (carrier.0 as usize) < self.carriers.len() {
+            self.book.hand(slot, carrier);
             let entry = &mut self.book.slots[slot];
-            entry.carrier = carrier;
             self.concatenations.went(entry.key, carrier, None);
             if entry.stage < Stage::Joined {
                 entry.stage = Stage::Sent;

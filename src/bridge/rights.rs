@@ -51,7 +51,7 @@ pub struct Cleared {
 }
 
 /// How a message in the journal stands.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Standing {
     /// Its state.
     pub state: MessageState,
@@ -59,6 +59,8 @@ pub struct Standing {
     pub done: Option<Unix>,
     /// The carrier that got it last, or brought it.
     pub carrier: Option<CarrierId>,
+    /// Other carriers that got it before.
+    pub others: Vec<CarrierId>,
     /// The `err:` of the receipt, or the bridge's own.
     pub error: u16,
     /// Whether its text is still needed.
@@ -150,7 +152,8 @@ impl Bridge {
     /// How the message at a position of the journal stands; `None` where the record there is no longer the message's.
     #[must_use]
     pub fn standing(&self, id: MessageId, position: Position) -> Option<Standing> {
-        let entry = &self.book.slots[self.book.find(id)?];
+        let slot = self.book.find(id)?;
+        let entry = &self.book.slots[slot];
         if entry.position != position {
             return None;
         }
@@ -164,7 +167,8 @@ impl Bridge {
             }
         };
         let carrier = Some(entry.carrier).filter(|carrier| *carrier != NO_CARRIER);
-        Some(Standing { state, done, carrier, error: entry.error, waits: done.is_none() })
+        let others = self.book.others(slot).collect();
+        Some(Standing { state, done, carrier, others, error: entry.error, waits: done.is_none() })
     }
 
     /// Takes records out of journal blocks and forgets their messages. Durable with the next commit.
@@ -194,6 +198,7 @@ impl Bridge {
         if entry.carrier != NO_CARRIER {
             cleared.carriers.insert(entry.carrier);
         }
+        cleared.carriers.extend(self.book.others(slot));
         let until = entry.expires.saturating_add(limits::RECEIPT_GRACE_S);
         // Before that the key tells parts of one message, and nothing a carrier knows.
         let key = if stage >= Stage::Sent { entry.key } else { 0 };

@@ -134,7 +134,7 @@ impl Bridge {
                     }
                 }
                 Write::Inbound(inbound) => self.seal_inbound(inbound, Position { block: block.number, offset }),
-                Write::Sent { id, .. } | Write::Settled { id, .. } => {
+                Write::Sent { id, .. } | Write::Settled { id, .. } | Write::Passed { id, .. } => {
                     if self.book.find(id).is_some() {
                         self.pages.write(&write);
                     }
@@ -204,6 +204,7 @@ impl Bridge {
                 state: entry.state as u8,
                 error: entry.error,
                 carrier: (entry.carrier != super::book::NO_CARRIER).then_some(entry.carrier),
+                others: self.book.others(slot).collect(),
                 country,
                 source,
                 destination,

@@ -38,6 +38,7 @@ pub(super) fn journal_row(
         destination: party(&sm.destination, unmask),
         country: String::from_utf8_lossy(&country).into_owned(),
         carrier: standing.carrier.map(|carrier| carrier_row(registry, carrier)),
+        other_carriers: standing.others.iter().map(|carrier| carrier_row(registry, *carrier)).collect(),
         text: standing.waits.then(|| text(&sm, unmask)),
         kept_until: None,
     })
@@ -59,6 +60,7 @@ pub(super) fn archived_row(registry: &Registry, key: ArchiveKey, record: &Archiv
         destination: shown(record.destination.address()),
         country: String::from_utf8_lossy(&record.country).into_owned(),
         carrier: record.carrier.map(|carrier| carrier_row(registry, carrier)),
+        other_carriers: record.others.iter().map(|carrier| carrier_row(registry, carrier)).collect(),
         text: None,
         kept_until: (key.class != HELD).then(|| Unix(u64::from(key.forget_hour) * 3_600_000).moment()),
     }

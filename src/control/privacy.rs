@@ -235,7 +235,7 @@ impl Privacy {
         }
         while let Some(found) = walk.archive(true).await? {
             archived += found.len() as u64;
-            carriers.extend(found.iter().filter_map(|(_, record)| record.carrier));
+            carriers.extend(found.iter().flat_map(|(_, record)| record.carriers()));
         }
         carriers.extend(&cleared.carriers);
         let row = |carrier: &CarrierId| carrier_row(&registry, *carrier);

@@ -340,6 +340,9 @@ pub struct PersonRow {
     pub country: String,
     /// The carrier that got it last, or brought it.
     pub carrier: Option<CarrierRow>,
+    /// Other carriers that got it before, and so the number.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub other_carriers: Vec<CarrierRow>,
     /// Its text, while that is kept: until it is final.
     pub text: Option<TextRow>,
     /// When the record is forgotten, UTC; nothing while the message is not final, or is held.

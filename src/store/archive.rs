@@ -27,18 +27,27 @@ pub struct ArchiveRecord {
     pub accepted: Unix,
     /// When it became final.
     pub done: Unix,
-    /// `message_state` octet, SMPP 3.4 §5.2.28.
+    /// `message_state` octet, SMPP 3.4 §5.2.28: below 128.
     pub state: u8,
     /// The `err:` of the receipt, or the bridge's own.
     pub error: u16,
-    /// The carrier that took it last; `None` when none did. Number 65,535 is not used for a carrier.
+    /// The carrier that got it last; `None` when none did. Number 65,535 is not used for a carrier.
     pub carrier: Option<CarrierId>,
+    /// Other carriers that got it before.
+    pub others: Carriers,
     /// Destination country, ISO 3166 alpha-2.
     pub country: [u8; 2],
     /// Source address.
     pub source: Party,
     /// Destination address.
     pub destination: Party,
+}
+
+/// A few carriers, each once; at most [`Carriers::MOST`], which is more than a message is tried at.
+#[derive(Clone, Copy, Default, PartialEq, Eq)]
+pub struct Carriers {
+    count: u8,
+    numbers: [u16; Self::MOST],
 }
 
 /// An address as stored: type of number, numbering plan, octets. Personal data, so Debug shows neither.
@@ -98,6 +107,62 @@ struct Open {
     block: u64,
     extent: Extent,
     octets: Vec<u8>,
+    has_long_records: bool,
+}
+
+impl Carriers {
+    /// Most of them.
+    pub const MOST: usize = 16;
+
+    /// Adds one that is not there yet; those beyond the most are left out.
+    pub fn add(&mut self, carrier: CarrierId) {
+        if !self.iter().any(|known| known == carrier)
+            && let Some(place) = self.numbers.get_mut(usize::from(self.count))
+        {
+            *place = carrier.0;
+            self.count += 1;
+        }
+    }
+
+    /// All of them, in the order in which they were added.
+    pub fn iter(&self) -> impl Iterator<Item = CarrierId> + '_ {
+        self.numbers.iter().take(usize::from(self.count)).map(|number| CarrierId(*number))
+    }
+
+    /// Whether there is none.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.count == 0
+    }
+
+    fn encode(&self, out: &mut Vec<u8>) {
+        out.push(self.count);
+        self.iter().for_each(|carrier| out.extend_from_slice(&carrier.0.to_le_bytes()));
+    }
+
+    fn decode(reader: &mut Reader<'_>) -> Result<Self, Damage> {
+        let count = reader.octet()?;
+        let mut carriers = Self::default();
+        for _ in 0..count {
+            carriers.add(CarrierId(reader.u16()?));
+        }
+        // One that is none would have been written shorter, and each is there once.
+        if count == 0 || carriers.count != count { Err(Damage::Field) } else { Ok(carriers) }
+    }
+}
+
+impl FromIterator<CarrierId> for Carriers {
+    fn from_iter<T: IntoIterator<Item = CarrierId>>(carriers: T) -> Self {
+        let mut all = Self::default();
+        carriers.into_iter().for_each(|carrier| all.add(carrier));
+        all
+    }
+}
+
+impl fmt::Debug for Carriers {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_list().entries(self.iter()).finish()
+    }
 }
 
 impl Party {
@@ -141,17 +206,25 @@ impl ArchiveRecord {
         head[10] = self.class;
         head[11..19].copy_from_slice(&self.accepted.0.to_le_bytes());
         head[19..27].copy_from_slice(&self.done.0.to_le_bytes());
-        head[27] = self.state;
+        head[STATE_AT] = self.state & STATE | if self.others.is_empty() { 0 } else { LONG };
         head[28..30].copy_from_slice(&self.error.to_le_bytes());
         head[30..32].copy_from_slice(&self.carrier.map_or(NO_CARRIER, |carrier| carrier.0).to_le_bytes());
         head[32..34].copy_from_slice(&self.country);
         out.extend_from_slice(&head);
         self.source.encode(out);
         self.destination.encode(out);
+        if !self.others.is_empty() {
+            self.others.encode(out);
+        }
+    }
+
+    /// All carriers that got it, the last one first.
+    pub fn carriers(&self) -> impl Iterator<Item = CarrierId> + '_ {
+        self.carrier.into_iter().chain(self.others.iter())
     }
 
     fn decode(reader: &mut Reader<'_>) -> Result<Self, Damage> {
-        Ok(Self {
+        let mut record = Self {
             id: MessageId(reader.u64()?),
             account: AccountId(reader.u16()?),
             class: reader.octet()?,
@@ -160,10 +233,16 @@ impl ArchiveRecord {
             state: reader.octet()?,
             error: reader.u16()?,
             carrier: Some(reader.u16()?).filter(|number| *number != NO_CARRIER).map(CarrierId),
+            others: Carriers::default(),
             country: reader.chunk()?,
             source: Party::decode(reader)?,
             destination: Party::decode(reader)?,
-        })
+        };
+        if record.state & LONG != 0 {
+            record.state &= STATE;
+            record.others = Carriers::decode(reader)?;
+        }
+        Ok(record)
     }
 }
 
@@ -287,18 +366,23 @@ impl Open {
         let mut octets = Vec::with_capacity(BLOCK_OCTETS / 8);
         envelope::open(Kind::Archive, block, &mut octets);
         octets.resize(RECORDS_AT, 0);
-        Self { block, extent: Extent { records: 0, least: first.id, greatest: first.id }, octets }
+        let extent = Extent { records: 0, least: first.id, greatest: first.id };
+        Self { block, extent, octets, has_long_records: false }
     }
 
     fn push(&mut self, record: &ArchiveRecord) {
         record.encode(&mut self.octets);
+        self.has_long_records |= !record.others.is_empty();
         self.extent.records += 1;
         self.extent.least = self.extent.least.min(record.id);
         self.extent.greatest = self.extent.greatest.max(record.id);
     }
 
     fn seal(self, class: u8, forget_hour: u32) -> ArchiveBlock {
-        let Self { block, extent, mut octets } = self;
+        let Self { block, extent, mut octets, has_long_records } = self;
+        if has_long_records {
+            envelope::set_long_records(&mut octets);
+        }
         octets[ENVELOPE_LENGTH] = class;
         octets[ENVELOPE_LENGTH + 1..ENVELOPE_LENGTH + 5].copy_from_slice(&forget_hour.to_le_bytes());
         octets[ENVELOPE_LENGTH + 5..ENVELOPE_LENGTH + 9].copy_from_slice(&extent.records.to_le_bytes());
@@ -335,8 +419,18 @@ pub(super) fn account_at(octets: &[u8], start: usize) -> Result<AccountId, Damag
     Ok(AccountId(u16::from_le_bytes(*account)))
 }
 
-/// Where the octets of both addresses are of the record that starts at `start`; it ends with the second.
-pub(super) fn parties_at(octets: &[u8], start: usize) -> Result<[Range<usize>; 2], Damage> {
+/// Where the parts of a record are.
+pub(super) struct Layout {
+    /// The octets of its source address.
+    pub(super) source: Range<usize>,
+    /// The octets of its destination address.
+    pub(super) destination: Range<usize>,
+    /// Its end: behind the destination, but for what a long record has more.
+    pub(super) end: usize,
+}
+
+/// Where the parts of the record are that starts at `start`.
+pub(super) fn layout_at(octets: &[u8], start: usize) -> Result<Layout, Damage> {
     let mut at = start + RECORD_HEAD;
     let mut party = || {
         let short = Damage::Short { found: octets.len(), expected: at + PARTY_HEAD };
@@ -348,7 +442,18 @@ pub(super) fn parties_at(octets: &[u8], start: usize) -> Result<[Range<usize>; 2
         }
         Ok(range)
     };
-    Ok([party()?, party()?])
+    let (source, destination) = (party()?, party()?);
+    let mut end = destination.end;
+    // The head is whole: the addresses are behind it.
+    if octets[start + STATE_AT] & LONG != 0 {
+        let short = |expected: usize| Damage::Short { found: octets.len(), expected };
+        let count = usize::from(*octets.get(end).ok_or_else(|| short(end + 1))?);
+        end += 1 + 2 * count;
+        if end > octets.len() {
+            return Err(short(end));
+        }
+    }
+    Ok(Layout { source, destination, end })
 }
 
 /// Removes the records of other accounts than those to `keep`, and counts the rest. Of the identities that the head
@@ -357,13 +462,13 @@ pub(super) fn retain(octets: &mut Vec<u8>, keep: impl Fn(AccountId) -> bool) -> 
     let (mut start, mut to, mut count) = (RECORDS_AT, RECORDS_AT, 0_u32);
     while start < octets.len() {
         let account = account_at(octets, start)?;
-        let [_, destination] = parties_at(octets, start)?;
+        let end = layout_at(octets, start)?.end;
         if keep(account) {
-            octets.copy_within(start..destination.end, to);
-            to += destination.end - start;
+            octets.copy_within(start..end, to);
+            to += end - start;
             count += 1;
         }
-        start = destination.end;
+        start = end;
     }
     octets.truncate(to);
     octets[ENVELOPE_LENGTH + 5..ENVELOPE_LENGTH + 9].copy_from_slice(&count.to_le_bytes());
@@ -373,6 +478,11 @@ pub(super) fn retain(octets: &mut Vec<u8>, keep: impl Fn(AccountId) -> bool) -> 
 /// Octets of a record before its addresses, and of an address before its own.
 const RECORD_HEAD: usize = 34;
 const PARTY_HEAD: usize = 3;
+
+/// Where the state is in it. Its highest bit is set in a long record: other carriers follow the addresses.
+const STATE_AT: usize = 27;
+const STATE: u8 = 0x7F;
+const LONG: u8 = 0x80;
 
 /// Offset of the first record: envelope, class, hour, count, least and greatest identity.
 pub(super) const RECORDS_AT: usize = ENVELOPE_LENGTH + 25;

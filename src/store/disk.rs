@@ -414,7 +414,7 @@ const GIVE_BACK: usize = 64;
 mod tests {
     use super::*;
     use crate::message::{CarrierId, MessageId};
-    use crate::store::{ArchiveBuilder, ArchiveRecord, BlockBuilder, Party, Write};
+    use crate::store::{ArchiveBuilder, ArchiveRecord, BlockBuilder, Carriers, Party, Write};
 
     fn sealing(store: &mut SledStore) -> Commit {
         let mut blocks = BlockBuilder::new(0);
@@ -431,6 +431,7 @@ mod tests {
             state: 2,
             error: 0,
             carrier: Some(CarrierId(0)),
+            others: Carriers::default(),
             country: *b"NO",
             source: party,
             destination: party,

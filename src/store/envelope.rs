@@ -9,6 +9,9 @@ pub(super) const ENVELOPE_LENGTH: usize = 20;
 /// Version of the layout of envelopes, writes and archive records. A newer one is refused, never guessed at.
 pub const VERSION: u8 = 1;
 
+/// Version of archive blocks with records that say more than version 1 has room for.
+const VERSION_OF_LONG_RECORDS: u8 = 2;
+
 /// What a stored block holds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(u8)]
@@ -110,7 +113,8 @@ pub(super) fn check(kind: Kind, number: u64, octets: &[u8]) -> Result<&[u8], Dam
     let Some((envelope, payload)) = octets.split_first_chunk::<ENVELOPE_LENGTH>() else {
         return Err(Damage::Short { found: octets.len(), expected: ENVELOPE_LENGTH });
     };
-    if envelope[0] != VERSION {
+    let is_archive = matches!(kind, Kind::Archive | Kind::SealedArchive);
+    if envelope[0] != VERSION && !(is_archive && envelope[0] == VERSION_OF_LONG_RECORDS) {
         return Err(Damage::Version { found: envelope[0] });
     }
     let length = word(envelope, 4) as usize;
@@ -140,6 +144,13 @@ pub(super) fn number(octets: &[u8]) -> Option<u64> {
 pub(super) fn is_sealed(octets: &[u8]) -> bool {
     let sealed = [Kind::SealedJournal as u8, Kind::SealedArchive as u8];
     octets.first_chunk::<ENVELOPE_LENGTH>().is_some_and(|envelope| sealed.contains(&envelope[1]))
+}
+
+/// Says that an archive block has records which version 1 has no room for; [`seal`] comes behind it.
+pub(super) fn set_long_records(octets: &mut [u8]) {
+    if let Some(octet) = octets.first_mut() {
+        *octet = VERSION_OF_LONG_RECORDS;
+    }
 }
 
 /// Says what the block holds from now on; [`seal`] comes behind it.

@@ -27,7 +27,7 @@ mod witness;
 pub mod write;
 
 pub use self::sled::Tuning;
-pub use archive::{ArchiveBlock, ArchiveBuilder, ArchiveKey, ArchiveRecord, Extent, Party};
+pub use archive::{ArchiveBlock, ArchiveBuilder, ArchiveKey, ArchiveRecord, Carriers, Extent, Party};
 pub use block::{BLOCK_OCTETS, Block, BlockBuilder, Position};
 pub use disk::SledStore;
 pub use envelope::{Damage, VERSION};

@@ -15,8 +15,8 @@ use std::sync::{Arc, Mutex};
 use super::files::{Disk, SystemDisk};
 use super::vault::{self, KeyFault, KeyFiles, MasterFiles, Unopened, Vault};
 use super::{
-    Accept, ArchiveBuilder, ArchiveRecord, Block, BlockBuilder, Commit, Durability, Party, SledStore, Store, Tuning,
-    Write,
+    Accept, ArchiveBuilder, ArchiveRecord, Block, BlockBuilder, Carriers, Commit, Durability, Party, SledStore, Store,
+    Tuning, Write,
 };
 use crate::clock::Unix;
 use crate::message::{AccountId, CarrierId, MessageId};
@@ -114,6 +114,7 @@ fn record(number: u64) -> ArchiveRecord {
         state: 2,
         error: 0,
         carrier: Some(CarrierId(1)),
+        others: Carriers::default(),
         country: *b"NO",
         source: party,
         destination: party,

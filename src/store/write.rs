@@ -44,6 +44,13 @@ pub enum Write<'a> {
         /// Which carrier gets it.
         carrier: CarrierId,
     },
+    /// A carrier that does not have the message was given it, and so the number in it.
+    Passed {
+        /// The message.
+        id: MessageId,
+        /// Which carrier it was.
+        carrier: CarrierId,
+    },
     /// A message reached its final state.
     Final {
         /// The message.
@@ -173,9 +180,9 @@ impl<'a> Write<'a> {
                 head[11..15].copy_from_slice(&due.to_le_bytes());
                 out.extend_from_slice(&head);
             }
-            Self::Handed { id, carrier } => {
+            Self::Handed { id, carrier } | Self::Passed { id, carrier } => {
                 let mut head = [0; 11];
-                head[0] = HANDED;
+                head[0] = if matches!(self, Self::Handed { .. }) { HANDED } else { PASSED };
                 head[1..9].copy_from_slice(&id.0.to_le_bytes());
                 head[9..11].copy_from_slice(&carrier.0.to_le_bytes());
                 out.extend_from_slice(&head);
@@ -237,6 +244,7 @@ impl<'a> Write<'a> {
                 due: reader.u32()?,
             },
             HANDED => Self::Handed { id: MessageId(reader.u64()?), carrier: CarrierId(reader.u16()?) },
+            PASSED => Self::Passed { id: MessageId(reader.u64()?), carrier: CarrierId(reader.u16()?) },
             FINAL => decode_final(&mut reader)?,
             SETTLED => Self::Settled { id: MessageId(reader.u64()?), at: reader.u32()? },
             PARKED => Self::Parked {
@@ -268,6 +276,7 @@ impl<'a> Write<'a> {
             | Self::Sent { id, .. }
             | Self::Retry { id, .. }
             | Self::Handed { id, .. }
+            | Self::Passed { id, .. }
             | Self::Final { id, .. }
             | Self::Settled { id, .. } => Some(id),
             Self::Parked { .. } | Self::Blank { .. } | Self::Mark { .. } => None,
@@ -384,6 +393,7 @@ impl fmt::Debug for Write<'_> {
             Self::Sent { id, carrier, at, .. } => write!(f, "Sent({id}, {carrier:?}, {at})"),
             Self::Retry { id, position, attempts, due } => write!(f, "Retry({id}, {position}, {attempts}, {due})"),
             Self::Handed { id, carrier } => write!(f, "Handed({id}, {carrier:?})"),
+            Self::Passed { id, carrier } => write!(f, "Passed({id}, {carrier:?})"),
             Self::Final { id, state, error, at, owed, .. } => {
                 write!(f, "Final({id}, state {state}, error {error}, {at:?}, owed {owed})")
             }
@@ -483,6 +493,7 @@ const PARKED: u8 = 6;
 const MARK: u8 = 7;
 const HANDED: u8 = 8;
 const INBOUND: u8 = 9;
+const PASSED: u8 = 10;
 const BLANK: u8 = 15;
 
 /// Octets of a [`Write::Blank`] before its room; every fact about a message is longer.

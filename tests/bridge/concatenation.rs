@@ -29,7 +29,7 @@ fn with_route(policy: &mut Policy, change: impl FnOnce(&mut Route)) {
     policy.routes = Routes::new(vec![route]).expect("one route");
 }
 
-fn with_second(policy: &mut Policy) {
+pub(crate) fn with_second(policy: &mut Policy) {
     let second = Carrier { name: "second".to_owned(), ..policy.carriers[0].clone() };
     policy.carriers.push(second);
     with_route(policy, |route| route.carriers = Tiers::in_order(&[0, 1]));

@@ -1,12 +1,13 @@
 //! What persons may ask: erasing the records of a number wherever they are, and holding a number.
 
 use smppgate::bridge::Refusal;
-use smppgate::message::{AccountId, LinkId};
-use smppgate::pdu::{Address, CommandId, Sm};
+use smppgate::message::{AccountId, CarrierId, LinkId};
+use smppgate::pdu::{Address, CommandId, CommandStatus, Sm};
 use smppgate::policy::inbound::{InboundRule, Inbounds, Target};
-use smppgate::policy::{Holds, Number, Wanted};
+use smppgate::policy::{Holds, Number, Remedy, Statuses, Wanted};
 use smppgate::store::Store;
 
+use crate::concatenation::with_second;
 use crate::query::query;
 use crate::rig::{ACME, Gateway, OTHER, message};
 
@@ -317,4 +318,72 @@ fn a_text_that_is_not_needed_does_not_wait_for_its_neighbour() {
     let carrier = gateway.carrier(0);
     gateway.later(3 * 86_400);
     assert_eq!(gateway.take(carrier).len(), 1);
+}
+
+/// A message that the first carrier refused and the second took, and their links; the process dies at `crash`.
+fn taken_by_the_second(status: u32, crash: u32) -> (Gateway, LinkId) {
+    let mut gateway = Gateway::new(|policy| {
+        with_second(policy);
+        policy.carriers[0].habits.statuses = Statuses::with([(CommandStatus(0x400), Remedy::FailOver)]);
+    });
+    let (client, first) = (gateway.client(ACME), gateway.carrier(0));
+    gateway.submit(client, &Sm { registered_delivery: 0, ..to(NUMBER) }).expect("accepted");
+    let sent = gateway.take(first);
+    gateway.answer(first, &sent[0], status, b"");
+    gateway.give(smppgate::bridge::Input::Closed { link: first });
+    if crash == 1 {
+        gateway.restart();
+    }
+    let mut second = gateway.carrier(1);
+    gateway.later(30);
+    let sent = gateway.take(second);
+    assert_eq!(sent.len(), 1);
+    gateway.answer(second, &sent[0], 0, b"c1");
+    if crash == 2 {
+        gateway.restart();
+        second = gateway.carrier(1);
+    }
+    (gateway, second)
+}
+
+#[test]
+fn every_carrier_that_was_given_a_number_is_named() {
+    let both = [CarrierId(0), CarrierId(1)];
+    // Throttled, refused for good, refused and lost with the process.
+    for (status, crash) in [(0x58, 0), (0x58, 2), (0x400, 0), (0x400, 1), (0x400, 2)] {
+        let (mut gateway, _) = taken_by_the_second(status, crash);
+        let want = wanted(&gateway);
+        let cleared = gateway.erase_journal(&want);
+        assert_eq!(cleared.carriers.into_iter().collect::<Vec<_>>(), both, "status {status:#x}, crash {crash}");
+
+        let (mut gateway, second) = taken_by_the_second(status, crash);
+        // What lives longer than a day is written anew.
+        gateway.later(25 * 3600);
+        assert_eq!(report(&mut gateway, second, b"id:c1 stat:DELIVRD err:000"), 0);
+        gateway.later(25 * 3600);
+        let gone = gateway.erase_archive(&want);
+        let carriers: Vec<_> = gone.iter().flat_map(|record| record.carriers()).collect();
+        assert_eq!(carriers, [both[1], both[0]], "status {status:#x}, crash {crash}");
+    }
+}
+
+#[test]
+fn a_carrier_that_took_a_message_is_the_only_one_named() {
+    let mut gateway = Gateway::new(with_second);
+    let (client, first) = (gateway.client(ACME), gateway.carrier(0));
+    gateway.carrier(1);
+    gateway.submit(client, &Sm { registered_delivery: 0, ..to(NUMBER) }).expect("accepted");
+    let sent = gateway.take(first);
+    gateway.answer(first, &sent[0], 0x58, b"");
+    gateway.later(30);
+    let sent = gateway.take(first);
+    gateway.answer(first, &sent[0], 0, b"c1");
+    assert_eq!(report(&mut gateway, first, b"id:c1 stat:DELIVRD err:000"), 0);
+    gateway.later(25 * 3600);
+    let want = wanted(&gateway);
+    let gone = gateway.erase_archive(&want);
+    assert_eq!(
+        gone.iter().map(|record| (record.carrier, record.others.is_empty())).collect::<Vec<_>>(),
+        [(Some(CarrierId(0)), true)]
+    );
 }

@@ -239,7 +239,11 @@ impl Ledger {
             Write::Parked { carrier, carrier_message_id, .. } => {
                 self.parked.insert((carrier.0, carrier_message_id.to_vec()));
             }
-            Write::Retry { .. } | Write::Handed { .. } | Write::Blank { .. } | Write::Mark { .. } => {}
+            Write::Retry { .. }
+            | Write::Handed { .. }
+            | Write::Passed { .. }
+            | Write::Blank { .. }
+            | Write::Mark { .. } => {}
         }
     }
 

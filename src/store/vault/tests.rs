@@ -57,6 +57,7 @@ fn records(samples: &[Sample]) -> ArchiveBlock {
             state: 2,
             error: 0,
             carrier: None,
+            others: (0..id as u16 % 3).map(CarrierId).collect(),
             country: *b"SE",
             source: party(b"sender"),
             destination: party(body),
