@@ -71,7 +71,7 @@
 //!
 //! # The rights of a person
 //!
-//! 1. A request comes over the control socket, with the client's instruction; its right is checked and it is recorded, by a keyed
+//! 1. A request comes over the control socket or the HTTP interface, with the client's instruction; its right is checked and it is recorded, by a keyed
 //!    token of the number ([`policy::subject`]). An erasure is also written into `standing.json`, before its first step.
 //! 2. `control/privacy` walks: what is open is stored, then the journal is looked through up to there, then the archive. Data moves
 //!    in this direction only, and nothing is carried forward within the journal meanwhile, so nothing slips by.
@@ -95,7 +95,7 @@
 //! | [`audit`] | the chained and signed record of who did what; the activity of clients | clock, limits |
 //! | [`net`] | sockets, TLS, the bridge's task, the journal's thread | all of the above |
 //! | [`admin`], [`metrics`] | the operator's side | all of the above |
-//! | [`control`] | the control socket: persons, their rights, and the one gate of what they ask | all of the above |
+//! | [`control`] | the control socket and the HTTP interface: persons, their rights, and the one gate of what they ask | all of the above |
 //! | [`sandbox`] | simulated carrier and load generator: peers, not parts | pdu |
 //!
 //! # Invariants, as absences

@@ -151,7 +151,7 @@ fn a_small_file_is_enough() {
 const ALL_MISTAKES: [&str; 16] = [
     "gate.toml:2:8 listen.smpp: \"localhost:2775\" is no address to listen on; expected an IP address and a port, \
      such as \"0.0.0.0:2775\" or \"[::]:2775\"",
-    "gate.toml:3:1 listen.smtp: unknown key, did you mean \"smpp\"?; expected smpp, smpps, admin or \
+    "gate.toml:3:1 listen.smtp: unknown key, did you mean \"smpp\"?; expected smpp, smpps, admin, api or \
      control",
     "gate.toml:6:14 store.durability: \"flush\" is unknown, did you mean \"flushed\"?; expected \"flushed\" or \
      \"buffered\"",

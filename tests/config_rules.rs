@@ -1,5 +1,5 @@
-//! What a configuration may say of carriers that share or fail, of routes that ask for more than a country, and of what may be
-//! sent; and every mistake in it.
+//! What a configuration may say of carriers that share or fail, of routes that ask for more than a country, of what may be
+//! sent, and of the API; and every mistake in it.
 
 use std::path::Path;
 
@@ -199,4 +199,48 @@ fn a_guard_is_for_named_accounts_or_for_the_others() {
         lines.len() == 1 && lines[0].contains("guard[0].prefix_digits: has no effect without a limit"),
         "{lines:?}"
     );
+}
+
+#[test]
+fn the_api_is_never_open_and_never_in_clear_to_other_machines() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let own = rcgen::generate_simple_self_signed(vec!["gateway.example".to_owned()]).expect("a certificate");
+    std::fs::write(folder.path().join("server.pem"), own.cert.pem()).expect("written");
+    std::fs::write(folder.path().join("server.key"), own.signing_key.serialize_pem()).expect("written");
+    let tls = "[tls]\ncertificate = \"server.pem\"\nkey = \"server.key\"\n";
+    let hash = "$argon2id$v=19$m=8,t=1,p=1$c2FsdHNhbHRzYWx0c2FsdA$fIbdC2xakJ6cNlONBQKde0ZQtJof49m9l+7mj3O30mA";
+    let kari = |way: &str| format!("[[operator]]\nname = \"Kari Nordmann\"\nrole = \"viewer\"\n{way}\n");
+    let password = kari(&format!("password_hash = \"{hash}\""));
+    let certificate = kari(&format!("certificate = \"sha256:{}\"", "ab".repeat(32)));
+    let parse = |address: &str, more: &[&str]| {
+        let api = format!("api = \"{address}\"\n");
+        let parts = [&[LISTEN, &api][..], more, &[ACCOUNT, CARRIER, ROUTE]].concat();
+        Config::parse(&folder.path().join("gate.toml"), &whole(&parts))
+    };
+    let good = |address: &str, more: &[&str]| {
+        let config = parse(address, more).unwrap_or_else(|mistakes| panic!("{mistakes}"));
+        assert_eq!(config.warnings, [], "{address} {more:?}");
+        assert_eq!(config.listen.api, address.parse().ok());
+    };
+    good("0.0.0.0:8443", &[tls, &password]);
+    good("0.0.0.0:8443", &[tls, &certificate]);
+    for loopback in ["127.0.0.1:8081", "[::1]:8081"] {
+        good(loopback, &[&password]);
+    }
+    for (address, more, why) in [
+        ("0.0.0.0:8443", &[&password[..]][..], "listen.api: would carry passwords in clear; expected a table [tls]"),
+        ("10.0.0.5:8443", &[&password], "listen.api: would carry passwords in clear"),
+        ("0.0.0.0:8443", &[tls], "listen.api: nobody can log in there; expected an [[operator]] with password_hash or"),
+        ("127.0.0.1:8081", &[&kari("uid = 1001")], "listen.api: nobody can log in there"),
+        (
+            "127.0.0.1:8081",
+            &[&certificate],
+            "listen.api: nobody can log in there; expected an [[operator]] with password_hash",
+        ),
+        ("127.0.0.1:2775", &[&password], "listen.api: collides with listen.smpp"),
+        ("gateway:8443", &[&password], "\"gateway:8443\" is no address to listen on"),
+    ] {
+        let refused = parse(address, more).expect_err("a mistake").to_string();
+        assert!(refused.contains(why), "{refused}");
+    }
 }

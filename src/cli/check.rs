@@ -38,7 +38,9 @@ pub(super) fn keys(config: &Config) -> Result<String, Failure> {
 }
 
 fn summary(config: &Config, keys: &str) -> String {
-    let listen = [("smpp", config.listen.smpp), ("smpps", config.listen.smpps), ("admin", config.listen.admin)];
+    let api = if config.tls.is_some() { "api (HTTPS)" } else { "api (in clear)" };
+    let own = &config.listen;
+    let listen = [("smpp", own.smpp), ("smpps", own.smpps), ("admin", own.admin), (api, own.api)];
     let listen: Vec<_> =
         listen.iter().filter_map(|(name, address)| address.map(|address| format!("{name} {address}"))).collect();
     let durability = match config.store.durability {

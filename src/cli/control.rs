@@ -235,7 +235,7 @@ impl SocketArgs {
                 Answer::Row(_) if self.json => println!("{line}"),
                 Answer::Row(row) if ask.request.number().is_some() => document.take(&row),
                 Answer::Row(row) => println!("{}", spoken(&ask.request, row)?),
-                Answer::Refused(why) => return Err(Failure::refused(why)),
+                Answer::Refused(why) => return Err(Failure::refused(why.text)),
                 Answer::Done(said) => {
                     document.end();
                     if self.json {

@@ -9,6 +9,7 @@ use arc_swap::ArcSwap;
 use tokio::net::TcpListener;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::{Mutex, watch};
+use tokio::task::JoinHandle;
 
 use super::Failure;
 use super::publish::publish;
@@ -16,8 +17,8 @@ use crate::admin::{self, Status};
 use crate::audit::{self, Activity, Draft, Object, Recorder};
 use crate::clock::Clock;
 use crate::config::{Config, Listen};
-use crate::control::{Desk, Keeper, Operators, Persons, Privacy, Reloader, Running, Socket};
-use crate::net::{self, Board, Listeners, Phase, Roster};
+use crate::control::{self, Desk, Keeper, Operators, Persons, Privacy, Reloader, Running, Socket};
+use crate::net::{self, Board, Listeners, Phase, Roster, ServerTls};
 use crate::policy::TokenKey;
 use crate::sandbox::{CarrierArgs, spawn_carrier};
 use crate::store::Vault;
@@ -99,6 +100,7 @@ async fn run(running: Running, greeting: Option<String>) -> Result<(), Failure> 
     }
     // First of all what fails for reasons outside: then nothing was begun.
     let listeners = Listeners::bind(&config).await.map_err(|error| Failure::failed(error.to_string()))?;
+    let door = door(&config).await?;
     let keeper = Keeper::open(&config.store.path.join(STANDING));
     let keeper = Arc::new(keeper.map_err(|fault| Failure::failed(format!("nothing is started: {fault}")))?);
     let (recorder, activity) = records(&config, clock).map_err(|error| Failure::failed(error.to_string()))?;
@@ -126,7 +128,8 @@ async fn run(running: Running, greeting: Option<String>) -> Result<(), Failure> 
             privacy.keep_closing(&recorder).await;
         }
     });
-    let (control, reloader) = control(running, &status, &server, &stop, (&keeper, &recorder), &privacy)?;
+    let (control, desk, reloader) = control(running, &status, &server, &stop, (&keeper, &recorder), &privacy)?;
+    let api = door.map(|door| api(door, desk));
     tokio::spawn(announce(server.phase.clone(), config.listen.clone(), greeting));
     let records = (recorder.clone(), activity);
     tokio::spawn(publish(server, Arc::clone(&config.policy), status.clone(), clock, records, reloader.watch()));
@@ -139,6 +142,7 @@ async fn run(running: Running, greeting: Option<String>) -> Result<(), Failure> 
         ended = &mut serving => ended.map_err(|error| Failure::failed(error.to_string())),
         () = signals.obey(&status, &stop, hangup) => Err(Failure::failed("stopped at once, at the second signal")),
     };
+    api.iter().for_each(JoinHandle::abort);
     control.abort();
     // Its end removes the socket's file.
     let _ended = control.await;
@@ -193,6 +197,9 @@ async fn remember(recorder: &Recorder, draft: Draft) {
     }
 }
 
+/// The socket's task, the gate behind it, and what reads the configuration again.
+type Control = (JoinHandle<()>, Arc<Desk>, Arc<Reloader>);
+
 /// Opens the control socket and serves it.
 fn control(
     running: Running,
@@ -201,7 +208,7 @@ fn control(
     stop: &watch::Sender<bool>,
     (keeper, recorder): (&Arc<Keeper>, &Recorder),
     privacy: &Arc<Privacy>,
-) -> Result<(tokio::task::JoinHandle<()>, Arc<Reloader>), Failure> {
+) -> Result<Control, Failure> {
     let config = &running.config;
     let (audit, is_sandbox) = (config.audit.path.clone(), config.is_sandbox);
     let socket = Socket::open(&config.listen.control).map_err(|fault| Failure::failed(fault.to_string()))?;
@@ -210,7 +217,7 @@ fn control(
     let accounts = Arc::new(ArcSwap::from_pointee(accounts));
     let (who, whose) = (Arc::clone(&operators), Arc::clone(&accounts));
     let reloader = Arc::new(Reloader::new(running, server.renewer.clone(), Arc::clone(privacy), who, whose));
-    let desk = Desk {
+    let desk = Arc::new(Desk {
         status: status.clone(),
         roster: Arc::clone(&server.roster),
         entrance: server.entrance.clone(),
@@ -222,8 +229,28 @@ fn control(
         reloader: (!is_sandbox).then(|| Arc::clone(&reloader)),
         audit,
         privacy: Arc::clone(privacy),
-    };
-    Ok((tokio::spawn(socket.serve(Arc::new(desk))), reloader))
+    });
+    Ok((tokio::spawn(socket.serve(Arc::clone(&desk))), desk, reloader))
+}
+
+/// The socket of the HTTP interface and its certificate, which it has anywhere but on a loopback address.
+type Door = (TcpListener, Option<Arc<ServerTls>>);
+
+/// Takes the address of the HTTP interface, where it is configured; nobody is answered yet.
+async fn door(config: &Config) -> Result<Option<Door>, Failure> {
+    let Some(address) = config.listen.api else { return Ok(None) };
+    let failed = |why: String| Failure::failed(format!("listen.api = \"{address}\": {why}"));
+    let listener = TcpListener::bind(address).await.map_err(|error| failed(error.to_string()))?;
+    let tls = config.tls.as_ref().map(|tls| ServerTls::asking(net::tls_files(tls)));
+    Ok(Some((listener, tls.transpose().map_err(|error| failed(error.to_string()))?)))
+}
+
+/// Serves the HTTP interface.
+fn api((listener, tls): Door, desk: Arc<Desk>) -> JoinHandle<()> {
+    if let Some(tls) = &tls {
+        tokio::spawn(Arc::clone(tls).follow(desk.stop.subscribe()));
+    }
+    tokio::spawn(control::api::serve(listener, tls, desk))
 }
 
 /// Says so once the server serves.
@@ -233,8 +260,9 @@ async fn announce(mut phase: watch::Receiver<Phase>, listen: Listen, greeting: O
         return;
     }
     let address = |address: Option<SocketAddr>| address.map_or_else(|| "-".to_owned(), |own| own.to_string());
-    let (smpp, smpps, admin) = (address(listen.smpp), address(listen.smpps), address(listen.admin));
-    tracing::info!(version = env!("CARGO_PKG_VERSION"), smpp, smpps, admin, "serving");
+    let (smpp, smpps) = (address(listen.smpp), address(listen.smpps));
+    let (admin, api) = (address(listen.admin), address(listen.api));
+    tracing::info!(version = env!("CARGO_PKG_VERSION"), smpp, smpps, admin, api, "serving");
     if let Some(greeting) = greeting {
         println!("{greeting}");
     }

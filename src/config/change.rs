@@ -169,6 +169,7 @@ pub fn needing_restart(old: &Config, new: &Config) -> Vec<String> {
     look("listen.smpp", old.listen.smpp == new.listen.smpp);
     look("listen.smpps", old.listen.smpps == new.listen.smpps);
     look("listen.admin", old.listen.admin == new.listen.admin);
+    look("listen.api", old.listen.api == new.listen.api);
     look("listen.control", old.listen.control == new.listen.control);
     look("tls", old.tls == new.tls);
     look("store.path", old.store.path == new.store.path);

@@ -9,7 +9,7 @@ use toml::de::DeTable;
 
 use super::cursor::At;
 use super::mistake::{Ledger, Mistakes, did_you_mean};
-use super::raw::{Raw, RawAudit, RawListen, RawSession, RawStore};
+use super::raw::{Raw, RawAudit, RawListen, RawOperator, RawSession, RawStore};
 use super::{
     AuditConfig, Config, Durability, Limits, Listen, SessionTimers, StoreConfig, account, carrier, encryption, guard,
     inbound, operator, privacy, route, screen, tls,
@@ -76,7 +76,9 @@ impl Desk<'_> {
         let routes = route::routes(self, raw, &carriers, &accounts, &prefixes);
         let screens = screen::screens(self, raw, &accounts);
         let inbound = inbound::inbounds(self, raw, &carriers);
-        let operators = operator::operators(self, &raw.operators, &accounts);
+        let certificates = listen.api.is_some() && raw.tls.is_some();
+        let operators = operator::operators(self, &raw.operators, &accounts, certificates);
+        self.logins(&raw.listen, &raw.operators, certificates);
         let decoy = Decoy::of(accounts.iter().map(|account| &account.credentials));
         let policy = Policy {
             accounts,
@@ -113,8 +115,8 @@ impl Desk<'_> {
     }
 
     fn listen(&self, raw: &RawListen, has_tls: bool, store: &StoreConfig) -> Listen {
-        let named = [("smpp", &raw.smpp), ("smpps", &raw.smpps), ("admin", &raw.admin)];
-        let [smpp, smpps, admin] = named.map(|(key, text)| self.socket(&raw.place.key(key), text.as_ref()));
+        let named = [("smpp", &raw.smpp), ("smpps", &raw.smpps), ("admin", &raw.admin), ("api", &raw.api)];
+        let [smpp, smpps, admin, api] = named.map(|(key, text)| self.socket(&raw.place.key(key), text.as_ref()));
         if raw.smpp.is_none() && raw.smpps.is_none() {
             let expected = "smpp = \"0.0.0.0:2775\", smpps, or both";
             self.ledger.mistake(raw.place.at, &raw.place.key("smpp"), "there is nothing to listen on", expected);
@@ -123,7 +125,7 @@ impl Desk<'_> {
             let expected = "a table [tls] with certificate and key";
             self.ledger.mistake(smpps.at, &raw.place.key("smpps"), "needs a certificate", expected);
         }
-        let addresses = [smpp, smpps, admin];
+        let addresses = [smpp, smpps, admin, api];
         for (later, own) in addresses.iter().enumerate() {
             let taken = addresses[..later].iter().position(|other| match (own, other) {
                 (Some(own), Some(other)) => collide(*own, *other),
@@ -140,7 +142,24 @@ impl Desk<'_> {
             let what = "can be reached from other machines, and asks for no password";
             self.ledger.warning(text.at, &raw.place.key("admin"), what, "a loopback address, or a firewall before it");
         }
-        Listen { smpp, smpps, admin, control: self.control(raw, store) }
+        if let (Some(address), Some(text)) = (api, raw.api.as_ref())
+            && !has_tls
+            && !address.ip().is_loopback()
+        {
+            let expected = "a table [tls] with certificate and key, or a loopback address";
+            self.ledger.mistake(text.at, &raw.place.key("api"), "would carry passwords in clear", expected);
+        }
+        Listen { smpp, smpps, admin, api, control: self.control(raw, store) }
+    }
+
+    /// Whether anybody can log in to the API.
+    fn logins(&self, raw: &RawListen, operators: &[RawOperator], certificates: bool) {
+        let can = |own: &RawOperator| own.password_hash.is_some() || (certificates && own.certificate.is_some());
+        if let Some(api) = raw.api.as_ref().filter(|_| !operators.iter().any(can)) {
+            let ways = if certificates { "password_hash or certificate" } else { "password_hash" };
+            let expected = format!("an [[operator]] with {ways}");
+            self.ledger.mistake(api.at, &raw.place.key("api"), "nobody can log in there", expected);
+        }
     }
 
     /// The path of the control socket.

@@ -44,7 +44,7 @@ const CONTROL: &str = "control.sock";
 pub struct Config {
     /// Where to listen.
     pub listen: Listen,
-    /// For `listen.smpps`.
+    /// For `listen.smpps` and `listen.api`.
     pub tls: Option<Tls>,
     /// Where and how firmly state is kept.
     pub store: StoreConfig,
@@ -77,20 +77,22 @@ pub struct Listen {
     pub smpp: Option<SocketAddr>,
     /// SMPP over TLS; only with [`Config::tls`].
     pub smpps: Option<SocketAddr>,
-    /// HTTP for operators.
+    /// HTTP for operators: pages that are read, without a password.
     pub admin: Option<SocketAddr>,
+    /// The HTTP interface for operators' requests: over TLS with [`Config::tls`], in clear on a loopback address without.
+    pub api: Option<SocketAddr>,
     /// The Unix socket that the commands for operators speak to.
     pub control: PathBuf,
 }
 
-/// PEM files of the TLS listener; they were readable and fitted together when the configuration was read.
+/// PEM files of the TLS listeners; they were readable and fitted together when the configuration was read.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Tls {
     /// The certificate, then its issuers.
     pub certificate: PathBuf,
     /// The private key of the certificate.
     pub key: PathBuf,
-    /// Issuers of client certificates; clients without one are then refused.
+    /// Issuers of certificates of client systems; those without one are then refused by `listen.smpps`.
     pub client_ca: Option<PathBuf>,
 }
 

@@ -47,8 +47,13 @@ const SHARED: [&str; 32] = [
     "user",
 ];
 
-/// All operators. What could not be read is left out, after a mistake.
-pub(super) fn operators(desk: &Desk<'_>, raws: &[RawOperator], accounts: &[Account]) -> Vec<Operator> {
+/// All operators; `asks_certificates` when a listener asks for theirs. What could not be read is left out, after a mistake.
+pub(super) fn operators(
+    desk: &Desk<'_>,
+    raws: &[RawOperator],
+    accounts: &[Account],
+    asks_certificates: bool,
+) -> Vec<Operator> {
     let mut operators = Vec::new();
     let (mut names, mut uids) = (HashMap::new(), HashMap::new());
     let (mut hashes, mut certificates) = (HashMap::new(), HashMap::new());
@@ -60,12 +65,12 @@ pub(super) fn operators(desk: &Desk<'_>, raws: &[RawOperator], accounts: &[Accou
         unique(desk, &raw.place, "password_hash", hash, &mut hashes);
         let certificate = raw.certificate.as_ref().map(|text| (text.value.clone(), text.at));
         unique(desk, &raw.place, "certificate", certificate, &mut certificates);
-        operators.extend(operator(desk, raw, accounts));
+        operators.extend(operator(desk, raw, accounts, asks_certificates));
     }
     operators
 }
 
-fn operator(desk: &Desk<'_>, raw: &RawOperator, accounts: &[Account]) -> Option<Operator> {
+fn operator(desk: &Desk<'_>, raw: &RawOperator, accounts: &[Account], asks_certificates: bool) -> Option<Operator> {
     if let Some(name) = &raw.name {
         check_name(desk, &raw.place, name);
     }
@@ -78,9 +83,14 @@ fn operator(desk: &Desk<'_>, raw: &RawOperator, accounts: &[Account]) -> Option<
         let expected = "uid = 1001, password_hash = \"$argon2id$…\" or certificate = \"sha256:…\"";
         desk.ledger.mistake(raw.place.at, &raw.place.key("uid"), "is missing, and so is any other way", expected);
     }
-    if let (Some(text), None, None) = (&raw.certificate, raw.uid, &password) {
-        let what = "is the only way to know this operator, and no listener of this version asks for certificates";
-        desk.ledger.warning(text.at, &raw.place.key("certificate"), what, "uid or password_hash as well");
+    if let (Some(text), None, None, false) = (&raw.certificate, raw.uid, &password, asks_certificates) {
+        let what = "is the only way to know this operator, and only listen.api with [tls] asks for certificates";
+        desk.ledger.warning(
+            text.at,
+            &raw.place.key("certificate"),
+            what,
+            "listen.api, or uid or password_hash as well",
+        );
     }
     if let Some(uid) = raw.uid.filter(|uid| uid.value == 0) {
         let what = "0 is root, which is whoever becomes root";

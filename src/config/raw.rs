@@ -55,6 +55,7 @@ pub(super) struct RawListen {
     pub(super) smpp: Option<At<String>>,
     pub(super) smpps: Option<At<String>>,
     pub(super) admin: Option<At<String>>,
+    pub(super) api: Option<At<String>>,
     pub(super) control: Option<At<String>>,
 }
 
@@ -255,6 +256,7 @@ impl RawListen {
             smpp: table.text("smpp"),
             smpps: table.text("smpps"),
             admin: table.text("admin"),
+            api: table.text("api"),
             control: table.text("control"),
         };
         table.finish();

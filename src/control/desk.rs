@@ -12,12 +12,14 @@ use tokio::sync::{mpsc, watch};
 
 use super::operators::{Caller, Operators};
 use super::privacy::{Person, Privacy};
+use super::refusal::Refusal;
 use super::reload::Reloader;
 use super::request::{Answer, Ask, BindRow, Request, StatusRow};
 use super::standing::Keeper;
 use crate::admin::Status;
+use crate::audit::entry::without_numbers;
 use crate::audit::folder::{Day, Folder};
-use crate::audit::{Actor, ActorKind, Draft, Outcome, Recorder, reading};
+use crate::audit::{Actor, ActorKind, Draft, Object, Outcome, Recorder, reading};
 use crate::message::LinkId;
 use crate::net::{Entrance, Roster, Which, close_binds, mode_name};
 use crate::policy::Role;
@@ -57,13 +59,13 @@ impl Desk {
         let mut draft = Draft {
             actor: actor(caller),
             action: action.name().to_owned(),
-            object: request.object(),
-            account: account.clone().unwrap_or_default(),
+            object: self.object(request),
+            account: account.as_deref().map(|account| self.named(account)).unwrap_or_default(),
             instruction: ask.instruction.clone(),
             reason: ask.reason.clone(),
             outcome: Outcome::Allowed,
         };
-        let right = caller.operator.may(action, account.as_deref()).map_err(|denied| denied.to_string());
+        let right = caller.operator.may(action, account.as_deref()).map_err(Refusal::from);
         let right = right.and_then(|()| self.check(ask)).and_then(|()| self.person(caller, request));
         if let Ok(Some(person)) = &right {
             draft.object.id = person.token.to_string();
@@ -75,7 +77,7 @@ impl Desk {
         if let Err(unrecorded) = self.recorder.record(draft.clone()).await
             && !action.needs_no_record()
         {
-            return Answer::Refused(format!("nothing was done: {unrecorded}"));
+            return Answer::Refused(Refusal::unavailable(format!("nothing was done: {unrecorded}")));
         }
         if matches!(request, Request::ConfigReload {}) {
             return self.reload(draft).await;
@@ -105,7 +107,9 @@ impl Desk {
     /// Takes a changed configuration over; how that ended is recorded with its hash. Goes on when the caller is gone, who may
     /// have no place in the new one.
     async fn reload(&self, mut draft: Draft) -> Answer {
-        let Some(reloader) = &self.reloader else { return Answer::Refused("there is nothing to read".to_owned()) };
+        let Some(reloader) = &self.reloader else {
+            return Answer::Refused(Refusal::conflict("there is nothing to read"));
+        };
         let (reloader, recorder) = (Arc::clone(reloader), self.recorder.clone());
         let reloading = tokio::spawn(async move {
             let attempt = reloader.reload(&draft.actor.name).await;
@@ -115,32 +119,32 @@ impl Desk {
             attempt.said
         });
         let said = reloading.await.unwrap_or_else(|_panicked| Err("the reload failed".to_owned()));
-        said.map_or_else(Answer::Refused, Answer::Done)
+        said.map_or_else(|why| Answer::Refused(Refusal::conflict(why)), Answer::Done)
     }
 
-    async fn refuse(&self, mut draft: Draft, why: String) -> Answer {
+    async fn refuse(&self, mut draft: Draft, why: Refusal) -> Answer {
         draft.outcome = Outcome::Denied;
         match self.recorder.record(draft).await {
             Ok(_) => Answer::Refused(why),
-            Err(unrecorded) => Answer::Refused(format!("{why}; {unrecorded}")),
+            Err(unrecorded) => Answer::Refused(Refusal::new(why.kind, format!("{why}; {unrecorded}"))),
         }
     }
 
     /// The person that a request is about, if it is about one.
-    fn person(&self, caller: &Caller, request: &Request) -> Result<Option<Person>, String> {
+    fn person(&self, caller: &Caller, request: &Request) -> Result<Option<Person>, Refusal> {
         let (Some(account), Some(number)) = (request.account(), request.number()) else { return Ok(None) };
         let person = self.privacy.person(account, &number.0)?;
         let is_held = self.keeper.standing().persons.is_held(account, person.token);
         if is_held && matches!(request, Request::SubjectErase { .. }) {
-            return Err("the number is restricted, which wins over erasure: release it first".to_owned());
+            return Err(Refusal::conflict("the number is restricted, which wins over erasure: release it first"));
         }
         if is_held && matches!(request, Request::SubjectExport { .. }) && caller.operator.role != Role::PrivacyOfficer {
-            return Err("the number is restricted: only a privacy officer sees its records".to_owned());
+            return Err(Refusal::denied("the number is restricted: only a privacy officer sees its records"));
         }
         Ok(Some(person))
     }
 
-    async fn serve_person(&self, person: Person, ask: &Ask, rows: &mpsc::Sender<Answer>) -> Result<String, String> {
+    async fn serve_person(&self, person: Person, ask: &Ask, rows: &mpsc::Sender<Answer>) -> Result<String, Refusal> {
         let (privacy, instruction) = (&self.privacy, ask.instruction.as_str());
         match &ask.request {
             Request::SubjectExport { unmask, .. } => privacy.export(&person, *unmask, rows).await,
@@ -148,7 +152,7 @@ impl Desk {
             Request::SubjectRestrict { .. } => privacy.restrict(&person, instruction).await,
             Request::SubjectRelease { .. } => privacy.release(&person).await,
             Request::SubjectNote { text, .. } => privacy.note(&person, text, instruction).await,
-            _ => Err("that is about no person".to_owned()),
+            _ => Err(Refusal::unwanted("that is about no person")),
         }
     }
 
@@ -160,16 +164,38 @@ impl Desk {
         }
     }
 
+    /// Whether there is such an account: configured, or with records.
+    fn is_account(&self, name: &str) -> bool {
+        self.accounts.load().iter().any(|own| own == name) || self.privacy.knows(name)
+    }
+
+    /// An account's name as it may be told and recorded: one that is none may be a number at the wrong place.
+    fn named(&self, account: &str) -> String {
+        if self.is_account(account) { account.to_owned() } else { without_numbers(account) }
+    }
+
+    /// What a request is about, for the record.
+    fn object(&self, request: &Request) -> Object {
+        let object = request.object();
+        let is_known = match object.kind.as_str() {
+            "account" => self.is_account(&object.id),
+            "operator" => self.operators.knows(&object.id),
+            _ => false,
+        };
+        if is_known { object } else { Object { id: without_numbers(&object.id), ..object } }
+    }
+
     /// Whether what is named exists, and what is needed is there.
-    fn check(&self, ask: &Ask) -> Result<(), String> {
+    fn check(&self, ask: &Ask) -> Result<(), Refusal> {
         let request = &ask.request;
         if request.needs_instruction() && ask.instruction.trim().is_empty() {
-            return Err(
-                "without the client's documented instruction nothing is done: name it with --instruction".to_owned()
-            );
+            let why = "without the client's documented instruction nothing is done: name it as --instruction or \"instruction\"";
+            return Err(Refusal::unwanted(why));
         }
         if request.unmasks() && ask.reason.trim().is_empty() {
-            return Err("what is masked is shown for a reason only: name it with --reason".to_owned());
+            return Err(Refusal::unwanted(
+                "what is masked is shown for a reason only: name it as --reason or \"reason\"",
+            ));
         }
         // Of an account that is no longer configured there may still be records.
         let is_stored = |account: &str| request.needs_instruction() && self.privacy.knows(account);
@@ -177,30 +203,30 @@ impl Desk {
             && !self.accounts.load().iter().any(|own| own == account)
             && !is_stored(account)
         {
-            return Err(format!("no account \"{account}\""));
+            return Err(Refusal::unknown(format!("no account \"{}\"", without_numbers(account))));
         }
         let is_closed = |account: &String| self.keeper.standing().persons.closed.contains_key(account);
         match request {
             Request::AccountClose { account } if is_closed(account) => {
-                Err(format!("account {account} is closed already"))
+                Err(Refusal::conflict(format!("account {account} is closed already")))
             }
             Request::AccountReopen { account } if !is_closed(account) => {
-                Err(format!("account {account} is not closed"))
+                Err(Refusal::conflict(format!("account {account} is not closed")))
             }
             Request::AccountEnable { account } if is_closed(account) => {
-                Err(format!("account {account} is closed; account reopen opens it"))
+                Err(Refusal::conflict(format!("account {account} is closed; account reopen opens it")))
             }
-            Request::SubjectExport { account, .. } if is_closed(account) => {
-                Err(format!("account {account} is closed: its records are set aside, and nobody sees them"))
-            }
+            Request::SubjectExport { account, .. } if is_closed(account) => Err(Refusal::conflict(format!(
+                "account {account} is closed: its records are set aside, and nobody sees them"
+            ))),
             Request::UnbindLink { link } if self.roster.account_of(LinkId(*link)).is_none() => {
-                Err(format!("no bind has the number {link}"))
+                Err(Refusal::unknown(format!("no bind has the number {link}")))
             }
             Request::OperatorRevoke { name } | Request::OperatorRestore { name } if !self.operators.knows(name) => {
-                Err(format!("no operator \"{name}\""))
+                Err(Refusal::unknown(format!("no operator \"{}\"", without_numbers(name))))
             }
             Request::ConfigReload {} if self.reloader.is_none() => {
-                Err("the sandbox has no file that could have changed".to_owned())
+                Err(Refusal::conflict("the sandbox has no file that could have changed"))
             }
             Request::AuditShow { from, to, .. } => {
                 [from, to].into_iter().flatten().try_for_each(|day| self::day(day).map(|_| ()))
@@ -209,13 +235,18 @@ impl Desk {
         }
     }
 
-    async fn carry_out(&self, caller: &Caller, ask: &Ask, rows: &mpsc::Sender<Answer>) -> Result<String, String> {
+    async fn carry_out(&self, caller: &Caller, ask: &Ask, rows: &mpsc::Sender<Answer>) -> Result<String, Refusal> {
         match &ask.request {
             Request::Status {} => Ok(self.show_status(caller, rows).await),
+            Request::ApiShow {} => {
+                // Whoever asked may be gone.
+                let _gone = rows.send(Answer::Row(super::api::openapi::document())).await;
+                Ok("the HTTP interface".to_owned())
+            }
             Request::Binds { account } => Ok(self.list_binds(caller, account.as_deref(), rows).await),
             Request::UnbindAccount { account } => Ok(self.unbind(Which::Account(account)).await),
             Request::UnbindLink { link } => Ok(self.unbind(Which::Link(LinkId(*link))).await),
-            Request::ConfigReload {} => Err("that is asked elsewhere".to_owned()),
+            Request::ConfigReload {} => Err(Refusal::unwanted("that is asked elsewhere")),
             Request::Drain {} => {
                 self.status.drain();
                 self.stop.send_replace(true);
@@ -250,7 +281,7 @@ impl Desk {
             | Request::SubjectErase { .. }
             | Request::SubjectRestrict { .. }
             | Request::SubjectRelease { .. }
-            | Request::SubjectNote { .. } => Err("that is about a person".to_owned()),
+            | Request::SubjectNote { .. } => Err(Refusal::unwanted("that is about a person")),
             Request::AuditShow { from, to, actor } => {
                 self.show_audit(from.as_deref(), to.as_deref(), actor.clone(), rows).await
             }
@@ -308,7 +339,7 @@ impl Desk {
         }
     }
 
-    async fn disable(&self, account: &str) -> Result<String, String> {
+    async fn disable(&self, account: &str) -> Result<String, Refusal> {
         let disabled = account.to_owned();
         self.change(move |standing| _ = standing.disabled_accounts.insert(disabled)).await?;
         self.roster.shut(account);
@@ -316,7 +347,7 @@ impl Desk {
         Ok(format!("account {account} is disabled; {closed}"))
     }
 
-    async fn enable(&self, account: &str) -> Result<String, String> {
+    async fn enable(&self, account: &str) -> Result<String, Refusal> {
         let enabled = account.to_owned();
         self.change(move |standing| _ = standing.disabled_accounts.remove(&enabled)).await?;
         self.roster.reopen(account);
@@ -326,11 +357,11 @@ impl Desk {
         Ok(format!("account {account} may bind"))
     }
 
-    async fn change(&self, change: impl FnOnce(&mut super::Standing) + Send + 'static) -> Result<(), String> {
+    async fn change(&self, change: impl FnOnce(&mut super::Standing) + Send + 'static) -> Result<(), Refusal> {
         let keeper = Arc::clone(&self.keeper);
         let changing = tokio::task::spawn_blocking(move || keeper.change(change));
         let changed = changing.await.map_err(|_panicked| "not kept".to_owned())?;
-        changed.map_err(|fault| format!("not kept: {fault}"))
+        Ok(changed.map_err(|fault| format!("not kept: {fault}"))?)
     }
 
     async fn show_audit(
@@ -339,7 +370,7 @@ impl Desk {
         to: Option<&str>,
         actor: Option<String>,
         rows: &mpsc::Sender<Answer>,
-    ) -> Result<String, String> {
+    ) -> Result<String, Refusal> {
         let (from, to) = (from.map(day).transpose()?, to.map(day).transpose()?);
         let (folder, rows) = (Folder::new(&self.audit), rows.clone());
         let reading = tokio::task::spawn_blocking(move || {
@@ -353,8 +384,8 @@ impl Desk {
         });
         match reading.await {
             Ok(Ok(walked)) => Ok(format!("{} entries read", walked.entries)),
-            Ok(Err(fault)) => Err(fault.to_string()),
-            Err(_panicked) => Err("reading failed".to_owned()),
+            Ok(Err(fault)) => Err(fault.to_string().into()),
+            Err(_panicked) => Err("reading failed".to_owned().into()),
         }
     }
 }
@@ -365,8 +396,12 @@ pub fn actor(caller: &Caller) -> Actor {
     Actor { kind: ActorKind::Operator, name: caller.operator.name.clone(), origin: caller.origin.clone() }
 }
 
-fn day(text: &str) -> Result<Day, String> {
-    Day::parse(text).ok_or_else(|| format!("\"{text}\" is no day; expected a date such as 2026-12-01"))
+fn day(text: &str) -> Result<Day, Refusal> {
+    let wrong = || {
+        let text = without_numbers(text);
+        Refusal::unwanted(format!("\"{text}\" is no day; expected a date such as 2026-12-01"))
+    };
+    Day::parse(text).ok_or_else(wrong)
 }
 
 fn binds(count: u64) -> String {

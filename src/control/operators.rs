@@ -3,11 +3,12 @@
 //! Without any `[[operator]]`, the service's own user and root are built-in privacy officers, named by their uid: a fresh
 //! installation and the sandbox can be used. With one, only configured persons can do anything.
 
-use std::net::{IpAddr, Ipv4Addr};
+use std::net::IpAddr;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use tokio::sync::{Semaphore, watch};
 
+use super::refusal::{Kind, Refusal};
 use super::request::Login;
 use crate::clock::Clock;
 use crate::policy::{Attempt, Damping, Operator, Role};
@@ -17,7 +18,7 @@ use crate::policy::{Attempt, Damping, Operator, Role};
 pub struct Caller {
     /// Who.
     pub operator: Arc<Operator>,
-    /// How it is known, for the record: `uid 1001`, or `uid 1001, password`.
+    /// How it is known, for the record: `uid 1001`, `uid 1001, password`, or `ip 192.0.2.1, certificate`.
     pub origin: String,
 }
 
@@ -81,20 +82,23 @@ impl Operators {
         Some(Caller { operator: Arc::new(operator), origin })
     }
 
-    /// The person with this name and password.
+    /// The person with this name and password. Failures are counted by `peer`; `from` says for the record where the
+    /// connection comes from.
     ///
     /// # Errors
-    /// What to tell whoever asks: the same for an unknown name and a wrong password.
-    pub async fn by_password(&self, login: &Login, uid: u32) -> Result<Caller, String> {
-        let attempt = Attempt::new(IpAddr::V4(Ipv4Addr::LOCALHOST), tag(&login.name));
+    /// What to tell whoever asks: the same for an unknown name and a wrong password, after the same time.
+    pub async fn by_password(&self, login: &Login, peer: IpAddr, from: &str) -> Result<Caller, Refusal> {
+        let attempt = Attempt::new(peer, tag(&login.name));
         let now = self.clock.now().mono;
         if let Some(wait) = self.damping().before(attempt, now) {
-            return Err(format!("too many failed logins: wait {} s", wait.as_secs() + 1));
+            let seconds = wait.as_secs() + 1;
+            return Err(Refusal::new(Kind::TooSoon(seconds), format!("too many failed logins: wait {seconds} s")));
         }
         let configured = self.configured();
         let named = configured.iter().find(|operator| operator.name == login.name);
-        // An unknown name costs what a known one does.
-        let checked = named.or_else(|| configured.iter().find(|operator| operator.password.is_some())).cloned();
+        // An unknown name, and one without a password, cost what another does.
+        let with_password = |operator: &&Arc<Operator>| operator.password.is_some();
+        let checked = named.filter(with_password).or_else(|| configured.iter().find(with_password)).cloned();
         let password = login.password.clone();
         let is_right = match (checked, self.hashing.acquire().await) {
             (Some(checked), Ok(_permit)) => {
@@ -103,16 +107,30 @@ impl Operators {
             }
             _ => false,
         };
-        match named.filter(|_| is_right) {
+        match named.filter(|named| is_right && with_password(named)) {
             Some(operator) => {
                 self.damping().succeeded(attempt);
-                Ok(Caller { operator: Arc::clone(operator), origin: format!("uid {uid}, password") })
+                Ok(Caller { operator: Arc::clone(operator), origin: format!("{from}, password") })
             }
             None => {
                 self.damping().failed(attempt, self.clock.now().mono);
-                Err("no such operator, or not that password".to_owned())
+                Err(Refusal::new(Kind::Stranger, "no such operator, or not that password"))
             }
         }
+    }
+
+    /// The person whose certificate has this fingerprint.
+    #[must_use]
+    pub fn by_certificate(&self, fingerprint: &[u8; 32], from: &str) -> Option<Caller> {
+        let configured = self.configured();
+        let operator = configured.iter().find(|operator| operator.certificate.as_ref() == Some(fingerprint))?;
+        Some(Caller { operator: Arc::clone(operator), origin: format!("{from}, certificate") })
+    }
+
+    /// Whether this is a person of the configuration in force, with the same rights and the same ways to log in.
+    #[must_use]
+    pub fn has(&self, operator: &Arc<Operator>) -> bool {
+        self.configured().iter().any(|own| Arc::ptr_eq(own, operator))
     }
 
     /// Whether this name can be revoked: a configured person, or a built-in one.
@@ -176,15 +194,22 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn a_password_opens_and_guessing_waits() {
+        let here = IpAddr::from([127, 0, 0, 1]);
         let operators = Operators::new(vec![kari()], 999, Clock::start());
         let login = |name: &str, password: &str| Login { name: name.into(), password: password.into() };
-        let caller = operators.by_password(&login("Kari", "secret"), 5).await.unwrap();
+        let caller = operators.by_password(&login("Kari", "secret"), here, "uid 5").await.unwrap();
         assert_eq!((caller.operator.name.as_str(), caller.origin.as_str()), ("Kari", "uid 5, password"));
-        let wrong = operators.by_password(&login("Kari", "guess"), 5).await.unwrap_err();
-        assert_eq!(operators.by_password(&login("Ola", "secret"), 5).await.unwrap_err(), wrong);
-        let waits = operators.by_password(&login("Kari", "secret"), 5).await.unwrap_err();
-        assert!(waits.contains("wait"), "{waits}");
+        let wrong = operators.by_password(&login("Kari", "guess"), here, "uid 5").await.unwrap_err();
+        assert_eq!(operators.by_password(&login("Ola", "secret"), here, "uid 5").await.unwrap_err(), wrong);
+        assert_eq!(wrong.kind, Kind::Stranger);
+        let waits = operators.by_password(&login("Kari", "secret"), here, "uid 5").await.unwrap_err();
+        assert!(matches!(waits.kind, Kind::TooSoon(1..=2)) && waits.text.contains("wait"), "{waits}");
+        let there = IpAddr::from([192, 0, 2, 1]);
+        assert!(
+            operators.by_password(&login("Kari", "secret"), there, "ip 192.0.2.1").await.is_ok(),
+            "others do not wait"
+        );
         tokio::time::sleep(std::time::Duration::from_secs(1)).await;
-        assert!(operators.by_password(&login("Kari", "secret"), 5).await.is_ok());
+        assert!(operators.by_password(&login("Kari", "secret"), here, "uid 5").await.is_ok());
     }
 }

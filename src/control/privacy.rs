@@ -17,6 +17,7 @@ use tokio::time::{Instant, interval};
 use super::closing::{Closing, Reopening, Stage};
 use super::export::{archived_row, carrier_row, journal_row};
 use super::persons::{Decided, Note, Persons, remove};
+use super::refusal::Refusal;
 use super::request::{Answer, ErasedRow, PersonSummary, ProgressRow};
 use super::standing::Keeper;
 use crate::audit::{Draft, Object, Outcome, Recorder};
@@ -72,8 +73,8 @@ impl Privacy {
     ///
     /// # Errors
     /// It does not run yet.
-    pub(super) fn registry(&self) -> Result<Registry, String> {
-        self.registry.borrow().clone().ok_or_else(|| "the server is still starting; ask again".to_owned())
+    pub(super) fn registry(&self) -> Result<Registry, Refusal> {
+        self.registry.borrow().clone().ok_or_else(|| Refusal::unavailable("the server is still starting; ask again"))
     }
 
     /// Whether the store has a number for an account of this name, configured or not.
@@ -85,10 +86,10 @@ impl Privacy {
     ///
     /// # Errors
     /// What is wrong; never with the number in it.
-    pub(super) fn person(&self, account: &str, written: &str) -> Result<Person, String> {
-        let number = Number::international(written).map_err(|wrong| wrong.to_string())?;
+    pub(super) fn person(&self, account: &str, written: &str) -> Result<Person, Refusal> {
+        let number = Number::international(written).map_err(|wrong| Refusal::unwanted(wrong.to_string()))?;
         let registry = self.registry()?;
-        let id = registry.enrolled.account_id(account).ok_or_else(|| format!("no account \"{account}\""))?;
+        let id = registry.enrolled.account_id(account).ok_or_else(|| Refusal::unknown("no such account"))?;
         let (token, home) = (self.key.number(id, &number), registry.policy.home_of(account));
         Ok(Person { account: account.to_owned(), id, number, token, home })
     }
@@ -97,14 +98,14 @@ impl Privacy {
     pub(super) async fn decide<T: Send + 'static>(
         &self,
         decide: impl FnOnce(&mut Persons) -> T + Send + 'static,
-    ) -> Result<T, String> {
+    ) -> Result<T, Refusal> {
         let keeper = Arc::clone(&self.keeper);
         let deciding = tokio::task::spawn_blocking(move || {
             let mut outcome = None;
             keeper.change(|standing| outcome = Some(decide(&mut standing.persons))).map(|()| outcome)
         });
         let decided = deciding.await.map_err(|_panicked| "not kept".to_owned())?;
-        decided.map_err(|fault| format!("not kept: {fault}"))?.ok_or_else(|| "not kept".to_owned())
+        decided.map_err(|fault| format!("not kept: {fault}"))?.ok_or_else(|| "not kept".to_owned().into())
     }
 
     fn decided(&self, instruction: &str) -> Decided {
@@ -117,7 +118,7 @@ impl Privacy {
         person: &Person,
         unmask: bool,
         rows: &mpsc::Sender<Answer>,
-    ) -> Result<String, String> {
+    ) -> Result<String, Refusal> {
         let registry = self.registry()?;
         let wanted = Arc::new(Wanted::number(person.id, person.home, person.number, self.key.clone()));
         let (mut shown, mut texts) = (HashSet::new(), 0_u64);
@@ -164,7 +165,7 @@ impl Privacy {
         person: Person,
         instruction: &str,
         rows: &mpsc::Sender<Answer>,
-    ) -> Result<String, String> {
+    ) -> Result<String, Refusal> {
         let (own, rows, decided) = (Arc::clone(self), rows.clone(), self.decided(instruction));
         let erasing = tokio::spawn(async move {
             let Person { account, id, number, token, home } = person;
@@ -177,7 +178,7 @@ impl Privacy {
             let row = own.finish(&account, token, wanted, Some(rows.clone())).await?;
             // Whoever asked may be gone.
             let _gone = rows.send(Answer::row(&row)).await;
-            Ok::<_, String>(row)
+            Ok::<_, Refusal>(row)
         });
         let row =
             erasing.await.map_err(|_panicked| "the erasure failed; it goes on at the next start".to_owned())??;
@@ -190,7 +191,7 @@ impl Privacy {
     }
 
     /// Does what an erasure that is written down has to do, and crosses it out.
-    async fn finish(&self, account: &str, token: Token, wanted: Arc<Wanted>, rows: Rows) -> Result<ErasedRow, String> {
+    async fn finish(&self, account: &str, token: Token, wanted: Arc<Wanted>, rows: Rows) -> Result<ErasedRow, Refusal> {
         let (mut row, graves) = self.take_out(&wanted, rows).await?;
         account.clone_into(&mut row.account);
         let (name, now) = (account.to_owned(), self.clock.now().unix);
@@ -213,7 +214,7 @@ impl Privacy {
             let wanted = Arc::new(Wanted::token(id, policy.home_of(&account), token, self.key.clone()));
             match self.finish(&account, token, wanted, None).await {
                 Ok(row) => tracing::info!(account, records = row.records(), "an erasure that was cut is done"),
-                Err(why) => tracing::warn!(account, why, "an erasure that was cut goes on at the next start"),
+                Err(why) => tracing::warn!(account, %why, "an erasure that was cut goes on at the next start"),
             }
         }
     }
@@ -223,7 +224,7 @@ impl Privacy {
         &self,
         wanted: &Arc<Wanted>,
         rows: Rows,
-    ) -> Result<(ErasedRow, Vec<(Token, u32)>), String> {
+    ) -> Result<(ErasedRow, Vec<(Token, u32)>), Refusal> {
         let _one = self.erasing.lock().await;
         let registry = self.registry()?;
         let (mut cleared, mut carriers, mut archived) = (Cleared::default(), BTreeSet::new(), 0);
@@ -253,7 +254,7 @@ impl Privacy {
     }
 
     /// Holds a number.
-    pub(super) async fn restrict(&self, person: &Person, instruction: &str) -> Result<String, String> {
+    pub(super) async fn restrict(&self, person: &Person, instruction: &str) -> Result<String, Refusal> {
         let (account, token, decided) = (person.account.clone(), person.token, self.decided(instruction));
         self.decide(move |persons| {
             _ = persons.held.entry(account).or_default().entry(token.to_string()).or_insert(decided);
@@ -264,7 +265,7 @@ impl Privacy {
     }
 
     /// Lets a number go.
-    pub(super) async fn release(&self, person: &Person) -> Result<String, String> {
+    pub(super) async fn release(&self, person: &Person) -> Result<String, Refusal> {
         let (account, token) = (person.account.clone(), person.token);
         let was_held = self.decide(move |persons| {
             if let Some(closing) = persons.closed.get_mut(&account) {
@@ -278,7 +279,7 @@ impl Privacy {
         Ok(if was_held { "the number is released" } else { "the number was not restricted" }.to_owned())
     }
 
-    pub(super) async fn apply_holds(&self) -> Result<(), String> {
+    pub(super) async fn apply_holds(&self) -> Result<(), Refusal> {
         let registry = self.registry()?;
         let persons = &self.keeper.standing().persons;
         let (held, closed) = (persons.all_held(), persons.all_closed());
@@ -289,21 +290,21 @@ impl Privacy {
     }
 
     /// Adds a correction.
-    pub(super) async fn note(&self, person: &Person, text: &str, instruction: &str) -> Result<String, String> {
+    pub(super) async fn note(&self, person: &Person, text: &str, instruction: &str) -> Result<String, Refusal> {
         let note = Note {
             at: self.clock.now().unix.moment(),
             instruction: crate::audit::entry::without_numbers(instruction),
             text: text.to_owned(),
         };
         let (account, token) = (person.account.clone(), person.token);
-        self.decide(move |persons| persons.note(&account, token, note)).await??;
+        self.decide(move |persons| persons.note(&account, token, note)).await?.map_err(Refusal::conflict)?;
         Ok("the note is added".to_owned())
     }
 }
 
 impl Privacy {
     /// Closes an account: its records go through their stages from now on.
-    pub(super) async fn close(&self, account: &str, instruction: &str) -> Result<String, String> {
+    pub(super) async fn close(&self, account: &str, instruction: &str) -> Result<String, Refusal> {
         let (registry, now) = (self.registry()?, self.clock.now().unix);
         let retention = registry.policy.accounts.iter().find(|own| own.system_id == account);
         let retention = retention.map_or(&registry.policy.retention, |own| &own.retention);
@@ -320,7 +321,7 @@ impl Privacy {
     }
 
     /// Opens a closed account again, if that may be; whether it is open then, and what to say.
-    pub(super) async fn reopen(&self, account: &str, by: &str) -> Result<(bool, String), String> {
+    pub(super) async fn reopen(&self, account: &str, by: &str) -> Result<(bool, String), Refusal> {
         let (name, by, now) = (account.to_owned(), by.to_owned(), self.clock.now().unix);
         let outcome = self.decide(move |persons| {
             let outcome = persons.closed.get_mut(&name)?.reopen(&by, now);
@@ -341,9 +342,13 @@ impl Privacy {
             Some(Reopening::NeedsSecond) => {
                 Ok((false, "its records are sealed: a second operator has to ask too, within 24 hours".to_owned()))
             }
-            Some(Reopening::SamePerson) => Err("a second operator has to ask, not the same one twice".to_owned()),
-            Some(Reopening::TooLate) => Err("its records are being destroyed; ask again in a minute".to_owned()),
-            None => Err(format!("account {account} is not closed")),
+            Some(Reopening::SamePerson) => {
+                Err(Refusal::conflict("a second operator has to ask, not the same one twice"))
+            }
+            Some(Reopening::TooLate) => {
+                Err(Refusal::conflict("its records are being destroyed; ask again in a minute"))
+            }
+            None => Err(Refusal::conflict(format!("account {account} is not closed"))),
         }
     }
 
@@ -363,7 +368,7 @@ impl Privacy {
                 (draft.object, draft.account) = (Object::new("account", account), account.clone());
                 match self.destroy(account).await {
                     Ok(row) => draft.reason = format!("records={}", row.records()),
-                    Err(why) => (draft.reason, draft.outcome) = (why, Outcome::Failed),
+                    Err(why) => (draft.reason, draft.outcome) = (why.text, Outcome::Failed),
                 }
                 // The log counts what it cannot write.
                 let _counted = recorder.record(draft).await;
@@ -372,7 +377,7 @@ impl Privacy {
     }
 
     /// Destroys all records of a closed account but those that are held.
-    async fn destroy(&self, account: &str) -> Result<ErasedRow, String> {
+    async fn destroy(&self, account: &str) -> Result<ErasedRow, Refusal> {
         let registry = self.registry()?;
         let persons = &self.keeper.standing().persons;
         let held = persons.all_held();
@@ -418,14 +423,14 @@ struct Walk<'a> {
 type Found = Vec<(crate::store::ArchiveKey, crate::store::ArchiveRecord)>;
 
 impl<'a> Walk<'a> {
-    async fn new(registry: &'a Registry, wanted: &'a Arc<Wanted>, rows: Rows) -> Result<Self, String> {
+    async fn new(registry: &'a Registry, wanted: &'a Arc<Wanted>, rows: Rows) -> Result<Self, Refusal> {
         let end = registry.begin().await.map_err(said)?;
         let told = Instant::now();
         Ok(Self { registry, wanted, rows, from: Some(0), end, after: None, done: 0, found: 0, told })
     }
 
     /// The next step through the journal; `None` at its end.
-    async fn journal(&mut self) -> Result<Option<Vec<crate::bridge::Hits>>, String> {
+    async fn journal(&mut self) -> Result<Option<Vec<crate::bridge::Hits>>, Refusal> {
         let Some(from) = self.from else { return Ok(None) };
         let scanned = self.registry.scan(from, self.end, self.wanted).await.map_err(said)?;
         self.from = scanned.next;
@@ -435,7 +440,7 @@ impl<'a> Walk<'a> {
     }
 
     /// The next step through the archive; `None` at its end.
-    async fn archive(&mut self, erase: bool) -> Result<Option<Found>, String> {
+    async fn archive(&mut self, erase: bool) -> Result<Option<Found>, Refusal> {
         let step = self.registry.archive(self.after, self.wanted, erase).await.map_err(said)?;
         if step.next.is_none() {
             return Ok(None);
@@ -461,13 +466,13 @@ pub(super) fn shown_number(number: &Number, unmask: bool) -> String {
     if unmask { format!("+{}", String::from_utf8_lossy(number.digits())) } else { number.masked() }
 }
 
-async fn send(rows: &mpsc::Sender<Answer>, row: &impl Serialize) -> Result<(), String> {
-    rows.send(Answer::row(row)).await.map_err(|_gone| "whoever asked is gone".to_owned())
+async fn send(rows: &mpsc::Sender<Answer>, row: &impl Serialize) -> Result<(), Refusal> {
+    rows.send(Answer::row(row)).await.map_err(|_gone| "whoever asked is gone".to_owned().into())
 }
 
-fn said(fault: ErrandFault) -> String {
+fn said(fault: ErrandFault) -> Refusal {
     match fault {
-        ErrandFault::Store(Fault::DamagedArchive { .. } | Fault::Damaged { .. }) => format!("stopped: {fault}"),
-        other => other.to_string(),
+        ErrandFault::Store(Fault::DamagedArchive { .. } | Fault::Damaged { .. }) => format!("stopped: {fault}").into(),
+        other => other.to_string().into(),
     }
 }

@@ -1,4 +1,4 @@
-//! What can be asked over the control socket, and the form of the answers. Values only; one JSON object a line.
+//! What can be asked of the running process, and the form of the answers. Values only; one JSON object a line.
 
 use std::fmt;
 
@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::persons::Note;
+use super::refusal::Refusal;
 use crate::audit::Object;
 use crate::policy::Action;
 
@@ -57,6 +58,8 @@ pub enum Request {
         #[serde(default, skip_serializing_if = "Option::is_none")]
         account: Option<String>,
     },
+    /// The description of the HTTP interface: one row.
+    ApiShow {},
     /// Close all binds of an account; it may bind again.
     UnbindAccount {
         /// Its `system_id`.
@@ -173,6 +176,7 @@ impl Request {
         match self {
             Self::Status {} => Action::Status,
             Self::Binds { .. } => Action::Binds,
+            Self::ApiShow {} => Action::ApiShow,
             Self::UnbindAccount { .. } | Self::UnbindLink { .. } => Action::Unbind,
             Self::Drain {} => Action::Drain,
             Self::ConfigReload {} => Action::ConfigReload,
@@ -216,7 +220,7 @@ impl Request {
             | Self::SubjectNote { .. } => Object::new("number", ""),
             // The hash of the file is told when it is read.
             Self::ConfigReload {} => Object::new("configuration", ""),
-            Self::Status {} | Self::Binds { account: None } | Self::Drain {} => Object::default(),
+            Self::Status {} | Self::Binds { account: None } | Self::ApiShow {} | Self::Drain {} => Object::default(),
         }
     }
 
@@ -274,7 +278,7 @@ pub enum Answer {
     /// The last line: it is done, in words.
     Done(String),
     /// The last line: it is not done, and why.
-    Refused(String),
+    Refused(Refusal),
 }
 
 impl Answer {

@@ -4,6 +4,7 @@
 
 use std::fs::{self, Permissions};
 use std::io;
+use std::net::{IpAddr, Ipv4Addr};
 use std::os::unix::fs::{FileTypeExt as _, MetadataExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -17,6 +18,7 @@ use tokio::time::{sleep, timeout};
 
 use super::desk::{Desk, actor};
 use super::operators::{Caller, Operators};
+use super::refusal::{Kind, Refusal};
 use super::request::{Answer, Ask, LINE_MAX};
 use super::standing::Standing;
 use crate::audit::{Actor, ActorKind, Draft, Object, Outcome};
@@ -26,6 +28,8 @@ const CONNECTIONS_MAX: usize = 32;
 const IDLE_MAX: Duration = Duration::from_secs(300);
 /// Longest time that a line of ours may wait to be read.
 const WRITE_MAX: Duration = Duration::from_secs(30);
+/// Where everybody is who comes over the socket, for counting wrong passwords.
+const HERE: IpAddr = IpAddr::V4(Ipv4Addr::LOCALHOST);
 /// Rows under way.
 const ROWS: usize = 64;
 /// After a failed accept, so that a full file table does not spin.
@@ -166,18 +170,18 @@ async fn converse(stream: UnixStream, desk: &Desk) -> io::Result<()> {
             Ok(ask) => ask,
             Err(why) => {
                 note(desk, uid, own.as_ref(), "control.unreadable", &why);
-                return send(&mut writer, &Answer::Refused(why)).await;
+                return send(&mut writer, &Answer::Refused(Refusal::unwanted(why))).await;
             }
         };
         let caller = match (&ask.login, &own) {
-            (Some(login), _) => desk.operators.by_password(login, uid).await,
+            (Some(login), _) => desk.operators.by_password(login, HERE, &format!("uid {uid}")).await,
             (None, Some(own)) => Ok(own.clone()),
-            (None, None) => Err(format!("uid {uid} is no operator's")),
+            (None, None) => Err(Refusal::new(Kind::Stranger, format!("uid {uid} is no operator's"))),
         };
         let caller = match caller {
             Ok(caller) => caller,
             Err(why) => {
-                note(desk, uid, None, "control.refused", &why);
+                note(desk, uid, None, "control.refused", &why.text);
                 return send(&mut writer, &Answer::Refused(why)).await;
             }
         };
@@ -237,7 +241,7 @@ async fn bye(desk: &Desk, caller: Option<&Caller>, writer: &mut OwnedWriteHalf) 
             ..Draft::default()
         });
     }
-    send(writer, &Answer::Refused("this operator is revoked, or no longer configured".to_owned())).await
+    send(writer, &Answer::Refused(Refusal::denied("this operator is revoked, or no longer configured"))).await
 }
 
 fn note(desk: &Desk, uid: u32, caller: Option<&Caller>, action: &str, why: &str) {

@@ -83,6 +83,7 @@ fn requests() -> Vec<Request> {
     vec![
         Request::Status {},
         Request::Binds { account: None },
+        Request::ApiShow {},
         Request::Binds { account: Some(account()) },
         Request::UnbindAccount { account: account() },
         Request::Drain {},
@@ -149,7 +150,7 @@ async fn what_does_not_exist_or_is_out_of_scope_is_refused_and_recorded() {
         (&all, Request::ConfigReload {}, "no file"),
     ] {
         match gate.ask(who, request.clone()).await {
-            Answer::Refused(said) => assert!(said.contains(why), "{request:?}: {said}"),
+            Answer::Refused(said) => assert!(said.text.contains(why), "{request:?}: {said}"),
             other => panic!("{request:?}: {other:?}"),
         }
     }
@@ -157,6 +158,25 @@ async fn what_does_not_exist_or_is_out_of_scope_is_refused_and_recorded() {
     assert_eq!(entries.len(), 9);
     assert!(entries.iter().all(|entry| entry.said.outcome == Outcome::Denied));
     assert_eq!(*gate.desk.keeper.standing(), Standing::default());
+}
+
+#[tokio::test]
+async fn a_number_at_the_wrong_place_is_neither_told_nor_recorded() {
+    let gate = Gate::new();
+    let officer = caller(Role::PrivacyOfficer, None);
+    let number = || "4791234567".to_owned();
+    for request in [
+        Request::Binds { account: Some(number()) },
+        Request::AccountDisable { account: number() },
+        Request::OperatorRevoke { name: number() },
+        Request::AuditShow { from: Some(number()), to: None, actor: Some(number()) },
+        Request::SubjectErase { account: number(), number: Written(number()) },
+    ] {
+        let why = refused(&gate, &officer, request, "letter 7", number().as_str()).await;
+        assert!(!why.contains("9123"), "{why}");
+    }
+    let entries = gate.entries();
+    assert!(entries.len() == 5 && !format!("{entries:?}").contains("9123"), "{entries:?}");
 }
 
 #[tokio::test]
@@ -190,7 +210,7 @@ async fn refused(gate: &Gate, who: &Caller, request: Request, instruction: &str,
     let (rows, _unread) = mpsc::channel(1);
     let ask = Ask { request, reason: reason.into(), instruction: instruction.into(), login: None };
     match gate.desk.handle(who, &ask, &rows).await {
-        Answer::Refused(why) => why,
+        Answer::Refused(why) => why.text,
         other => panic!("{:?}: {other:?}", ask.request),
     }
 }

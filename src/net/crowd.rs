@@ -51,14 +51,15 @@ struct Unbound {
 /// One connection's place, and what tells it to leave.
 #[derive(Debug)]
 pub struct Seat {
-    pub(super) place: Place,
+    /// The place.
+    pub place: Place,
     /// Comes when the connection is pushed out; closed without a word when it no longer can be.
-    pub(super) leave: oneshot::Receiver<()>,
+    pub leave: oneshot::Receiver<()>,
 }
 
 /// A place is given back when dropped.
 #[derive(Debug)]
-pub(super) struct Place {
+pub struct Place {
     crowd: Arc<Crowd>,
     arrival: u64,
 }
@@ -134,8 +135,8 @@ impl Places {
 }
 
 impl Place {
-    /// The connection's credentials are right: it cannot be pushed out any more. False when it just was.
-    pub(super) fn settle(&self) -> bool {
+    /// The connection's credentials are right: it cannot be pushed out any more. False when it just was, or has settled.
+    pub fn settle(&self) -> bool {
         self.crowd.lock().settle(self.arrival).is_some()
     }
 }

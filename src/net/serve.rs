@@ -26,7 +26,7 @@ use super::tls::{Clear, OverTls, ServerTls, TlsError, TlsFiles};
 use crate::audit::Recorder;
 use crate::bridge::{Bridge, Input};
 use crate::clock::Clock;
-use crate::config::{CarrierBind, CarrierConfig, Config, EncryptionConfig};
+use crate::config::{CarrierBind, CarrierConfig, Config, EncryptionConfig, Tls};
 use crate::limits;
 use crate::pdu::{Bind, Password};
 use crate::policy::{Holds, Policy, Token, TokenKey};
@@ -297,9 +297,13 @@ impl Listeners {
 
 fn server_tls(config: &Config) -> Result<Option<Arc<ServerTls>>, ServeError> {
     let Some(tls) = &config.tls else { return Ok(None) };
-    let files =
-        TlsFiles { certificate: tls.certificate.clone(), key: tls.key.clone(), client_ca: tls.client_ca.clone() };
-    Ok(Some(ServerTls::load(files)?))
+    Ok(Some(ServerTls::load(tls_files(tls))?))
+}
+
+/// The files of our certificate.
+#[must_use]
+pub fn tls_files(tls: &Tls) -> TlsFiles {
+    TlsFiles { certificate: tls.certificate.clone(), key: tls.key.clone(), client_ca: tls.client_ca.clone() }
 }
 
 /// Opens the store and rebuilds the bridge from it, on a thread of its own.

@@ -21,6 +21,7 @@ use tokio_rustls::{TlsAcceptor, TlsConnector};
 
 use super::carrier_link::Connect;
 use super::certificate::not_after;
+use super::client_certificate::{ClientCertificate, Possession};
 use super::socket::tune;
 use super::stop::StopWatch;
 use crate::clock::Unix;
@@ -92,6 +93,8 @@ pub struct TlsFiles {
 /// Our certificate toward client systems.
 pub struct ServerTls {
     files: TlsFiles,
+    /// Whether any certificate of a client is taken, whatever `client_ca` is.
+    takes_any: bool,
     current: ArcSwap<Loaded>,
     /// What the files looked like when they were last read, with or without success.
     seen: Mutex<Vec<Stamp>>,
@@ -117,9 +120,36 @@ impl ServerTls {
     /// # Errors
     /// [`TlsError`] names the file and the reason.
     pub fn load(files: TlsFiles) -> Result<Arc<Self>, TlsError> {
+        Self::open(files, false)
+    }
+
+    /// The same for a listener that asks clients for a certificate, takes any and none, and knows by [`ClientCertificate`]
+    /// whose it is. `client_ca` says nothing there.
+    ///
+    /// # Errors
+    /// As [`Self::load`].
+    pub fn asking(files: TlsFiles) -> Result<Arc<Self>, TlsError> {
+        Self::open(files, true)
+    }
+
+    fn open(files: TlsFiles, takes_any: bool) -> Result<Arc<Self>, TlsError> {
         let seen = files.stamps();
-        let loaded = files.read()?;
-        Ok(Arc::new(Self { files, current: ArcSwap::from_pointee(loaded), seen: Mutex::new(seen) }))
+        let loaded = files.read(takes_any)?;
+        Ok(Arc::new(Self { files, takes_any, current: ArcSwap::from_pointee(loaded), seen: Mutex::new(seen) }))
+    }
+
+    /// A handshake with the certificate in use; what the client showed, if it did.
+    ///
+    /// # Errors
+    /// The handshake fails.
+    pub async fn accept(
+        &self,
+        stream: TcpStream,
+    ) -> io::Result<(tokio_rustls::server::TlsStream<TcpStream>, Option<ClientCertificate>)> {
+        let stream = self.acceptor().accept(stream).await?;
+        let shown = stream.get_ref().1.peer_certificates().and_then(|chain| chain.first());
+        let shown = shown.map(|own| ClientCertificate::of(own));
+        Ok((stream, shown))
     }
 
     /// When the certificate in use ends; `None` when it does not say.
@@ -139,7 +169,7 @@ impl ServerTls {
             return Ok(false);
         }
         *seen = stamps;
-        self.current.store(Arc::new(self.files.read()?));
+        self.current.store(Arc::new(self.files.read(self.takes_any)?));
         Ok(true)
     }
 
@@ -176,7 +206,7 @@ impl TlsFiles {
         [Some(&self.certificate), Some(&self.key), self.client_ca.as_ref()].into_iter().flatten().map(stamp).collect()
     }
 
-    fn read(&self) -> Result<Loaded, TlsError> {
+    fn read(&self, takes_any: bool) -> Result<Loaded, TlsError> {
         let chain = certificates(&self.certificate)?;
         let expires = chain.first().and_then(|leaf| not_after(leaf));
         let key = PrivateKeyDer::from_pem_slice(&read(&self.key)?).map_err(|error| TlsError::Pem {
@@ -186,6 +216,7 @@ impl TlsFiles {
         })?;
         let builder = ServerConfig::builder_with_provider(provider()).with_safe_default_protocol_versions()?;
         let builder = match &self.client_ca {
+            _ if takes_any => builder.with_client_cert_verifier(Arc::new(Possession(provider()))),
             None => builder.with_no_client_auth(),
             Some(file) => {
                 let authorities = Arc::new(authorities(file)?);
@@ -206,7 +237,8 @@ impl TlsFiles {
 
 /// Why a handshake failed, in words of ours, where the peer said something that TLS does not take; `None` for one that only
 /// went away, as port probes do.
-pub(super) fn unwelcome(error: &io::Error) -> Option<&'static str> {
+#[must_use]
+pub fn unwelcome(error: &io::Error) -> Option<&'static str> {
     match error.get_ref()?.downcast_ref::<rustls::Error>()? {
         rustls::Error::NoCertificatesPresented => Some("no certificate"),
         rustls::Error::InvalidCertificate(_) => Some("certificate"),

@@ -25,6 +25,8 @@ pub enum Action {
     Status,
     /// List the binds of client systems.
     Binds,
+    /// See what the HTTP interface can be asked.
+    ApiShow,
     /// See the records of a number, masked.
     SubjectExport,
     /// See the records of a number as they are.
@@ -63,6 +65,7 @@ pub enum Action {
 const TABLE: &[(Action, &[Role])] = &[
     (Action::Status, &[Role::Viewer, Role::Operator, Role::PrivacyOfficer, Role::Auditor]),
     (Action::Binds, &[Role::Viewer, Role::Operator, Role::PrivacyOfficer, Role::Auditor]),
+    (Action::ApiShow, &[Role::Viewer, Role::Operator, Role::PrivacyOfficer, Role::Auditor]),
     (Action::SubjectExport, &[Role::Operator, Role::PrivacyOfficer]),
     (Action::SubjectUnmask, &[Role::PrivacyOfficer]),
     (Action::SubjectErase, &[Role::PrivacyOfficer]),
@@ -136,9 +139,10 @@ impl Role {
 
 impl Action {
     /// All actions.
-    pub const ALL: [Self; 18] = [
+    pub const ALL: [Self; 19] = [
         Self::Status,
         Self::Binds,
+        Self::ApiShow,
         Self::SubjectExport,
         Self::SubjectUnmask,
         Self::SubjectErase,
@@ -163,6 +167,7 @@ impl Action {
         match self {
             Self::Status => "status.show",
             Self::Binds => "binds.list",
+            Self::ApiShow => "api.show",
             Self::SubjectExport => "subject.export",
             Self::SubjectUnmask => "subject.unmask",
             Self::SubjectErase => "subject.erase",
@@ -185,7 +190,7 @@ impl Action {
     /// Whether it may go on when it cannot be recorded: only what changes nothing and shows nobody's data.
     #[must_use]
     pub fn needs_no_record(self) -> bool {
-        matches!(self, Self::Status | Self::Binds)
+        matches!(self, Self::Status | Self::Binds | Self::ApiShow)
     }
 
     /// Whether it concerns the whole process, whatever account it names: nobody with some accounts only may do it.
@@ -261,9 +266,10 @@ mod tests {
     }
 
     /// Viewer, operator, privacy officer, auditor; then whether with some accounts only: its own, another, none named.
-    const EXPECTED: [(Action, &str, &str); 18] = [
+    const EXPECTED: [(Action, &str, &str); 19] = [
         (Action::Status, "vopa", "yny"),
         (Action::Binds, "vopa", "yny"),
+        (Action::ApiShow, "vopa", "yny"),
         (Action::SubjectExport, "-op-", "ynn"),
         (Action::SubjectUnmask, "--p-", "ynn"),
         (Action::SubjectErase, "--p-", "ynn"),

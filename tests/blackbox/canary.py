@@ -24,6 +24,9 @@ SPEED = 1200
 NUMBER, SENDER, TEXT, PASSWORD, WRONG = "4791827364", "46738291827", "canary sings 5827", "Zq7kPw3x", "Yq7kPw3z"
 SECRETS = (NUMBER, SENDER, TEXT, PASSWORD, WRONG)
 LETTER = ("--instruction", "letter 17")
+# argon2id of "secret" at the least cost.
+HASH = "$argon2id$v=19$m=8,t=1,p=1$c2FsdHNhbHRzYWx0c2FsdA$fIbdC2xakJ6cNlONBQKde0ZQtJof49m9l+7mj3O30mA"
+API = rig.free_port()
 
 
 def test(case):
@@ -49,6 +52,11 @@ def test(case):
             {"country": ["DK"], "carriers": ["down"]},
         ],
         inbound=[{"to": ["4759440000"], "account": "acme"}],
+        listen={"api": f"127.0.0.1:{API}"},
+        operator=[
+            {"name": "Kari Nordmann", "uid": os.getuid(), "role": "privacy_officer"},
+            {"name": "Ola Nordmann", "password_hash": HASH, "role": "operator"},
+        ],
         retention={"message": "1s", "inbound": "1s"},
     )
     clock = {"LD_PRELOAD": str(library), "FAKETIME": f"+0 x{SPEED}", "FAKETIME_DONT_FAKE_MONOTONIC": "1"}
@@ -60,6 +68,7 @@ def test(case):
     traffic(gateway)
     failures(gateway)
     said = operators(gateway)
+    case.check("+479*****64" in said and '"openapi"' in said, "operators are told something, over HTTP too")
     case.check(not found(said), "no answer to an operator holds them", found(said))
     look(case, gateway, "while messages wait")
     gateway.kill()
@@ -235,7 +244,32 @@ def operators(gateway):
     for words in (["status"], ["binds"], ["audit", "show"], ["audit", "verify"], ["report", "processing"]):
         said += command(gateway, *words)
     assert json.loads(gateway.ask("/status.json")[1])
-    return said
+    return said + over_http()
+
+
+def over_http():
+    """The same over the API, as somebody who sees masks only, and whatever can be done wrong there."""
+
+    def ask(method, path, body=None, login="Ola Nordmann:secret", kind="application/json"):
+        heads = {"Authorization": "Basic " + base64.b64encode(login.encode()).decode(), "Content-Type": kind}
+        request = urllib.request.Request(f"http://127.0.0.1:{API}{path}", body and body.encode(), heads, method=method)
+        try:
+            with urllib.request.urlopen(request, timeout=20) as answer:
+                return f"{answer.headers}{answer.read().decode()}"
+        except urllib.error.HTTPError as error:
+            return f"{error.headers}{error.read().decode()}"
+
+    person = {"account": "acme", "number": f"+{NUMBER}", "instruction": f"letter of {NUMBER}", "reason": f"{NUMBER} called"}
+    subject = "/v1/subject-requests"
+    said = "".join(ask("GET", path) for path in ("/v1/status", "/v1/binds", "/v1/openapi.json"))
+    for more in ({"type": "access"}, {"type": "access", "unmask": True}, {"type": "erase"}, {"type": "note", "text": TEXT},
+                 {"type": NUMBER}, {NUMBER: TEXT}, {"type": "access", "account": NUMBER}, {"type": "access", "number": TEXT}):
+        said += ask("POST", subject, json.dumps({**person, **more}))
+    for body, kind in ((f'{{"number": "{NUMBER}" {TEXT}', "application/json"), (f"number={NUMBER}", "text/plain"), (TEXT * 9000, "application/json")):
+        said += ask("POST", subject, body, kind=kind)
+    said += ask("POST", f"{subject}?number={NUMBER}", "{}")
+    said += "".join(ask("GET", path) for path in (f"/v1/binds?account={NUMBER}", f"/v1/binds?{NUMBER}=1", f"/v1/{NUMBER}", f"/v1/audit?from={NUMBER}"))
+    return said + "".join(ask("GET", "/v1/status", login=login) for login in (f"{NUMBER}:{WRONG}", f"Ola Nordmann:{WRONG}"))
 
 
 def receive(gateway):
