@@ -7,10 +7,9 @@ use std::time::Duration;
 
 use arc_swap::ArcSwap;
 use rcgen::{CertificateParams, KeyPair, date_time_ymd};
-use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
 use rustls::pki_types::pem::PemObject;
-use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName, UnixTime};
-use rustls::{ClientConfig, DigitallySignedStruct, SignatureScheme};
+use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName};
+use rustls::{ClientConfig, RootCertStore};
 use serde_json::{Value, json};
 use smppgate::admin::Status;
 use smppgate::audit::folder::Folder;
@@ -42,7 +41,8 @@ struct House {
     desk: Arc<Desk>,
     folder: TempDir,
     address: String,
-    tls: Option<Arc<ServerTls>>,
+    /// The server's own, where it has one.
+    certificate: Option<CertificateDer<'static>>,
 }
 
 struct Answer {
@@ -112,8 +112,8 @@ impl House {
         });
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap().to_string();
-        tokio::spawn(api::serve(listener, tls.clone(), Arc::clone(&desk)));
-        Self { desk, folder, address, tls }
+        tokio::spawn(api::serve(listener, tls, Arc::clone(&desk)));
+        Self { desk, folder, address, certificate: server.map(|pair| pair.certificate.clone()) }
     }
 
     async fn clear() -> Self {
@@ -126,10 +126,11 @@ impl House {
 
     /// A connection over TLS of whoever has `own`.
     async fn secure(&self, own: Option<&Pair>) -> std::io::Result<tokio_rustls::client::TlsStream<TcpStream>> {
-        assert!(self.tls.is_some());
+        let mut roots = RootCertStore::empty();
+        roots.add(self.certificate.clone().unwrap()).unwrap();
         let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
         let builder = ClientConfig::builder_with_provider(provider).with_safe_default_protocol_versions().unwrap();
-        let builder = builder.dangerous().with_custom_certificate_verifier(Arc::new(Anybody));
+        let builder = builder.with_root_certificates(roots);
         let config = match own {
             None => builder.with_no_client_auth(),
             Some(pair) => builder.with_client_auth_cert(vec![pair.certificate.clone()], pair.key.clone_key()).unwrap(),
@@ -151,45 +152,6 @@ impl House {
             reading::walk(&folder, None, reading::Range::default(), None, |entry| entries.push(entry.said.clone()));
         assert!(read.is_ok());
         entries
-    }
-}
-
-/// The server's certificate is not what is tested here.
-#[derive(Debug)]
-struct Anybody;
-
-impl ServerCertVerifier for Anybody {
-    fn verify_server_cert(
-        &self,
-        _: &CertificateDer<'_>,
-        _: &[CertificateDer<'_>],
-        _: &ServerName<'_>,
-        _: &[u8],
-        _: UnixTime,
-    ) -> Result<ServerCertVerified, rustls::Error> {
-        Ok(ServerCertVerified::assertion())
-    }
-
-    fn verify_tls12_signature(
-        &self,
-        _: &[u8],
-        _: &CertificateDer<'_>,
-        _: &DigitallySignedStruct,
-    ) -> Result<HandshakeSignatureValid, rustls::Error> {
-        Ok(HandshakeSignatureValid::assertion())
-    }
-
-    fn verify_tls13_signature(
-        &self,
-        _: &[u8],
-        _: &CertificateDer<'_>,
-        _: &DigitallySignedStruct,
-    ) -> Result<HandshakeSignatureValid, rustls::Error> {
-        Ok(HandshakeSignatureValid::assertion())
-    }
-
-    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
-        rustls::crypto::aws_lc_rs::default_provider().signature_verification_algorithms.supported_schemes()
     }
 }
 
