@@ -88,21 +88,6 @@ class Api:
         return self.ask("POST", "/v1/subject-requests", body, who)
 
 
-def send(gateway, *numbers, account="acme", receipt=1):
-    """Submits one message to each; the statuses."""
-    wire = smpp.Wire(gateway.smpp)
-    wire.send(smpp.bind(account))
-    assert wire.read()[1] == 0
-    statuses = []
-    for sequence, number in enumerate(numbers, 2):
-        wire.send(smpp.submit(number, TEXT, sequence, receipt))
-        while (answer := wire.read())[0] != smpp.RESPONSE | smpp.SUBMIT_SM:
-            pass
-        statuses.append(answer[1])
-    wire.close()
-    return statuses
-
-
 def logins(case, gateway, api):
     for who, what in [(None, "without a login"), ("stranger", "with a stranger's certificate"), ("Nobody", "with a name that is none")]:
         code, answer = api.ask("GET", "/v1/status", who=who)
@@ -119,7 +104,7 @@ def logins(case, gateway, api):
 
 
 def rights(case, gateway, api):
-    case.check(set(send(gateway, NUMBER, NUMBER, "4790000001")) == {0}, "messages are accepted")
+    case.check(set(smpp.submit_each(gateway.smpp, TEXT, NUMBER, NUMBER, "4790000001")) == {0}, "messages are accepted")
     rig.wait("the carrier reports them", lambda: gateway.metric("smppgate_receipts_owed") == 3)
     code, masked = api.subject("access")
     rows, summary = masked["rows"][:-1], masked["rows"][-1]
@@ -132,7 +117,7 @@ def rights(case, gateway, api):
     code, answer = api.subject("note", text="the subscriber moved in May")
     case.check(code == 200, "a note is added", answer)
     code, answer = api.subject("restrict")
-    case.check(code == 200 and send(gateway, NUMBER) == [0x45], "restricted, nothing is sent to it", answer)
+    case.check(code == 200 and smpp.submit_each(gateway.smpp, TEXT, NUMBER) == [0x45], "restricted, nothing is sent to it", answer)
     code, answer = api.subject("erase")
     case.check(code == 409 and "wins over erasure" in answer["error"], "a restriction wins over erasure", answer)
     case.check(api.subject("release")[0] == 200, "it is released")

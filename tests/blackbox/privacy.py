@@ -57,21 +57,6 @@ def shown(gateway, *words, **named):
     return done.json()["records"]
 
 
-def send(gateway, *numbers, account="acme", receipt=1):
-    """Submits one message to each; the statuses."""
-    wire = smpp.Wire(gateway.smpp)
-    wire.send(smpp.bind(account))
-    assert wire.read()[1] == 0
-    statuses = []
-    for sequence, number in enumerate(numbers, 2):
-        wire.send(smpp.submit(number, TEXT, sequence, receipt))
-        while (answer := wire.read())[0] != smpp.RESPONSE | smpp.SUBMIT_SM:
-            pass
-        statuses.append(answer[1])
-    wire.close()
-    return statuses
-
-
 def refusals(case, gateway):
     for words, number, why in [
         ((), NUMBER, "without the client's documented instruction"),
@@ -92,8 +77,8 @@ def refusals(case, gateway):
 
 
 def seeing(case, gateway):
-    case.check(set(send(gateway, NUMBER, ANOTHER, "46701234567", NUMBER)) == {0}, "messages are accepted")
-    send(gateway, NUMBER, account="other")
+    case.check(set(smpp.submit_each(gateway.smpp, TEXT, NUMBER, ANOTHER, "46701234567", NUMBER)) == {0}, "messages are accepted")
+    smpp.submit_each(gateway.smpp, TEXT, NUMBER, account="other")
     rig.wait("the carrier reports them", lambda: gateway.metric("smppgate_receipts_owed") == 4)
     masked = subject(gateway, "export", *LETTER)
     case.check(masked.code == 0 and NUMBER not in masked.out and "+479*****67" in masked.out, "masked by default", masked.error)
@@ -133,11 +118,11 @@ def correcting(case, gateway):
 
 def restricting(case, gateway):
     case.check(subject(gateway, "restrict", *LETTER, number="-", input=f"+{NUMBER}\n").code == 0, "a number is restricted")
-    case.check(send(gateway, NUMBER, ANOTHER) == [0x45, 0], "a submit to it is refused, others are not")
+    case.check(smpp.submit_each(gateway.smpp, TEXT, NUMBER, ANOTHER) == [0x45, 0], "a submit to it is refused, others are not")
     gateway.kill()
     gateway.start()
-    case.check(send(gateway, NUMBER) == [0x45], "also after a crash")
-    case.check(send(gateway, NUMBER, account="other") == [0], "another account is not concerned")
+    case.check(smpp.submit_each(gateway.smpp, TEXT, NUMBER) == [0x45], "also after a crash")
+    case.check(smpp.submit_each(gateway.smpp, TEXT, NUMBER, account="other") == [0], "another account is not concerned")
     counted = lambda: gateway.metric("smppgate_refused_total", reason="restricted") == 1
     case.check(rig.wait("it is counted", counted), "it is counted")
     summary = subject(gateway, "export", *LETTER).json()["summary"]
@@ -147,7 +132,7 @@ def restricting(case, gateway):
     case.check(done.code == 1 and "only a privacy officer" in done.error, "an operator does not see it", done.error)
     done = subject(gateway, "erase", *LETTER)
     case.check(done.code == 1 and "wins over erasure" in done.error, "a restriction wins over erasure", done.error)
-    case.check(subject(gateway, "release", *LETTER).code == 0 and send(gateway, NUMBER) == [0], "released, it is sent to")
+    case.check(subject(gateway, "release", *LETTER).code == 0 and smpp.submit_each(gateway.smpp, TEXT, NUMBER) == [0], "released, it is sent to")
 
 
 def erasing(case, gateway):
@@ -185,7 +170,7 @@ def reported(case, gateway):
 
 def killed(case, gateway):
     """A kill in the middle: the erasure goes on at the next start."""
-    send(gateway, *["46701111111"] * 50)
+    smpp.submit_each(gateway.smpp, TEXT, *["46701111111"] * 50)
     child = subprocess.Popen(
         [rig.PROGRAM, "subject", "erase", "--account", "acme", "--number", "46701111111", *LETTER, "--config",
          str(case.folder / "gateway.toml")], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
@@ -236,7 +221,7 @@ def scale(case, gateway):
     code, load = case.load(gateway.smpp, "--messages", MESSAGES, "--to", "4790000002")
     case.check(code == 0, f"{MESSAGES} messages ended", load.get("states"))
     rig.wait("they are archived", lambda: gateway.metric("smppgate_sealed_total") >= MESSAGES, 120)
-    send(gateway, NUMBER, receipt=0)
+    smpp.submit_each(gateway.smpp, TEXT, NUMBER, receipt=0)
     begun = time.monotonic()
     done = subject(gateway, "erase", *LETTER)
     seconds = time.monotonic() - begun

@@ -80,3 +80,18 @@ class Wire:
 
     def close(self):
         self.socket.close()
+
+
+def submit_each(port, text, *numbers, account="acme", receipt=1):
+    """Submits one message to each; the statuses."""
+    wire = Wire(port)
+    wire.send(bind(account))
+    assert wire.read()[1] == 0
+    statuses = []
+    for sequence, number in enumerate(numbers, 2):
+        wire.send(submit(number, text, sequence, receipt))
+        while (answer := wire.read())[0] != RESPONSE | SUBMIT_SM:
+            pass
+        statuses.append(answer[1])
+    wire.close()
+    return statuses
