@@ -40,7 +40,8 @@
 //!
 //! A text in `message_payload` that a carrier of its way does not take is cut when it is accepted: each part is a message with
 //! this life, and they share an id as the messages of a `submit_multi` do. A part that has ended waits for the others
-//! (`bridge/whole`); with the last one the first gets a second `Final`, of the whole, and owes the receipt.
+//! (`bridge/whole`); with the last one the first gets a second `Final`, of the whole, and owes the receipt. One that waits when
+//! such a carrier comes into its way by other rules passes it over, unless it is one short message (`bridge/fit`).
 //!
 //! # What clients say about earlier messages
 //!

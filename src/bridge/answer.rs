@@ -124,7 +124,7 @@ impl Bridge {
             self.finish(slot, MessageState::Expired, retry::ERROR_EXPIRED, now);
             return;
         }
-        let jitter = self.jitter();
+        let (jitter, behind) = (self.jitter(), self.lane_behind(slot, carrier));
         let state = &mut self.carriers[carrier.0 as usize];
         let (id, attempts) = (self.book.slots[slot].id, self.book.slots[slot].attempts);
         let next = state.habits.statuses.next(outcome, attempts, jitter, state.on_unknown);
@@ -147,9 +147,9 @@ impl Bridge {
                 if outcome == Outcome::Unknown {
                     state.tally.resent += 1;
                 }
-                self.retry(slot, carrier, after, failover, now);
+                self.retry(slot, after, behind.filter(|_| failover), now);
             }
-            Next::NextCarrier => match self.lanes.behind(self.book.slots[slot].lane, carrier) {
+            Next::NextCarrier => match behind {
                 Some(lane) => {
                     state.tally.retried += 1;
                     self.book.slots[slot].lane = lane;
@@ -170,13 +170,12 @@ impl Bridge {
         }
     }
 
-    fn retry(&mut self, slot: u32, carrier: CarrierId, after: std::time::Duration, failover: bool, now: Now) {
-        let behind = self.lanes.behind(self.book.slots[slot].lane, carrier);
+    /// `behind`: the lane of the next carrier, where it may take the message.
+    fn retry(&mut self, slot: u32, after: std::time::Duration, behind: Option<u16>, now: Now) {
         let entry = &mut self.book.slots[slot];
         entry.attempts = entry.attempts.saturating_add(1);
         // Only where somebody is there: a carrier that is away for good must not get what this one may still take.
-        if failover
-            && let Some(lane) = behind
+        if let Some(lane) = behind
             && self.lanes.has_carrier(lane)
         {
             (entry.lane, entry.attempts) = (lane, 0);

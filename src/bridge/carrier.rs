@@ -306,7 +306,7 @@ impl Bridge {
 
     /// Hands the next message of the lane to the carrier, or says why not. Its slot.
     pub(super) fn hand_next(&mut self, carrier: u16, lane: u16, now: Now, out: &mut Outbox) -> Result<u32, Turn> {
-        let slot = self.next_in(lane, now, out)?;
+        let slot = self.next_in(carrier, lane, now, out)?;
         let key = self.book.slots[slot].key;
         let parts = if key == 0 { None } else { Some((key, self.concatenations.cost(key))) };
         let same_link = parts.and_then(|_| self.concatenations.course(key)?.link);
@@ -334,8 +334,8 @@ impl Bridge {
         Ok(slot)
     }
 
-    /// The next message of the lane whose number is not held. Its record is at hand.
-    fn next_in(&mut self, lane: u16, now: Now, out: &mut Outbox) -> Result<u32, Turn> {
+    /// The next message of the lane whose number is not held and that the carrier can be given. Its record is at hand.
+    fn next_in(&mut self, carrier: u16, lane: u16, now: Now, out: &mut Outbox) -> Result<u32, Turn> {
         loop {
             let slot = self.lanes.head(lane);
             if slot == NONE {
@@ -346,10 +346,13 @@ impl Bridge {
                 self.ask(position.block, now, out);
                 return Err(Turn::NeedsBlock);
             }
-            if self.rights.holds.is_empty() || !self.is_held(slot) {
+            if !self.rights.holds.is_empty() && self.is_held(slot) {
+                self.set_aside(slot, now);
+            } else if self.is_too_long(slot, carrier) {
+                self.pass_over(slot, carrier, now)?;
+            } else {
                 return Ok(slot);
             }
-            self.set_aside(slot, now);
         }
     }
 

@@ -353,6 +353,11 @@ impl Lanes {
         self.way(lane).takes_payload
     }
 
+    /// The carriers that may get the lane's messages, in this order.
+    pub(super) fn chain(&self, lane: u16) -> &[u16] {
+        &self.lanes[lane as usize].chain
+    }
+
     /// The carrier that takes the lane's messages now.
     pub(super) fn current(&self, lane: u16) -> Option<u16> {
         self.lanes[lane as usize].current

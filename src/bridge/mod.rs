@@ -20,6 +20,7 @@ mod breaker;
 mod carrier;
 mod concatenation;
 mod due;
+mod fit;
 mod inbound;
 mod input;
 mod lane;

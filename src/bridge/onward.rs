@@ -5,9 +5,10 @@
 
 use bytes::BytesMut;
 
+use super::fit;
 use super::recode::Text;
 use super::submit::RECODED;
-use crate::pdu::{CommandId, Malformed, Sm};
+use crate::pdu::{CommandId, HEADER_LENGTH, Malformed, Sm};
 use crate::policy::{DefaultAlphabet, Habits, Home};
 use crate::store::Accept;
 
@@ -24,6 +25,8 @@ pub(super) fn encode(
     wire: &mut BytesMut,
 ) -> Result<(), Malformed> {
     let sm = Sm::onward(accept.body, validity)?;
+    let alone = if habits.payload { None } else { fit::alone(&sm) };
+    let sm = alone.as_ref().map_or(Ok(sm), |wire| Sm::decode(&wire[HEADER_LENGTH..]))?;
     let sm =
         Sm { source: habits.source(&sm.source, home), destination: habits.destination(&sm.destination, home), ..sm };
     let text = match (accept.flags & RECODED != 0, habits.alphabet) {

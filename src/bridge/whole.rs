@@ -56,6 +56,21 @@ impl Wholes {
     }
 }
 
+/// The text of a message that has it in `message_payload`.
+pub(super) fn payload<'a>(sm: &Sm<'a>) -> Option<&'a [u8]> {
+    sm.tlvs.find(Tag::MESSAGE_PAYLOAD).filter(|payload| !payload.is_empty())
+}
+
+/// The segments in which it must leave where that is not taken. A part that the client cut is never cut again; `None` where it
+/// is too long for one message, or the text for all that there can be.
+pub(super) fn segments<'a>(sm: &Sm<'_>, payload: &'a [u8]) -> Option<Segments<'a>> {
+    match sm.part() {
+        None => Segments::of(payload, sm.has_udh(), sm.data_coding),
+        Some(_) if payload.len() <= SHORT_MESSAGE_MAX => Segments::uncut(payload, sm.has_udh()),
+        Some(_) => None,
+    }
+}
+
 /// The segments of a text as messages, whose body follows a header of which nothing counts.
 pub(super) fn messages<'a>(
     sm: &'a Sm<'_>,
@@ -81,21 +96,13 @@ pub(super) fn reference(first: MessageId) -> u8 {
 }
 
 impl Bridge {
-    /// The segments in which a text must leave, where a carrier of the lane's way does not take it in `message_payload`. A
-    /// part that the client cut is never cut again.
+    /// The segments in which a text must leave, where a carrier of the lane's way does not take it in `message_payload`.
     pub(super) fn cut<'a>(&self, sm: &Sm<'a>, lane: u16) -> Result<Option<Segments<'a>>, Refusal> {
         if sm.tlvs.is_empty() || self.lanes.takes_payload(lane) {
             return Ok(None);
         }
-        let Some(payload) = sm.tlvs.find(Tag::MESSAGE_PAYLOAD).filter(|payload| !payload.is_empty()) else {
-            return Ok(None);
-        };
-        let segments = match sm.part() {
-            None => Segments::of(payload, sm.has_udh(), sm.data_coding),
-            Some(_) if payload.len() <= SHORT_MESSAGE_MAX => Segments::uncut(payload, sm.has_udh()),
-            Some(_) => None,
-        };
-        segments.map(Some).ok_or(Refusal::Malformed(CommandStatus::ESME_RINVMSGLEN))
+        let Some(payload) = payload(sm) else { return Ok(None) };
+        segments(sm, payload).map(Some).ok_or(Refusal::Malformed(CommandStatus::ESME_RINVMSGLEN))
     }
 
     /// Accepts a message in these segments; the slot of the first.

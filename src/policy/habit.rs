@@ -109,8 +109,9 @@ impl Habits {
     /// Whether messages may leave in another form than they came.
     #[must_use]
     pub fn changes_messages(&self) -> bool {
-        let Self { numbers, senders, source_types, destination_type, alphabet, .. } = self;
-        *alphabet != DefaultAlphabet::Gsm
+        let Self { numbers, senders, source_types, destination_type, alphabet, payload, .. } = self;
+        !payload
+            || *alphabet != DefaultAlphabet::Gsm
             || *numbers != NumberForm::AsSent
             || *senders != Senders::default()
             || *source_types != Types::default()

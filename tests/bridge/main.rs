@@ -6,6 +6,7 @@ mod cancel;
 mod concatenation;
 mod data;
 mod days;
+mod fit;
 mod habits;
 mod lanes;
 mod multi;
