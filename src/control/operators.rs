@@ -82,6 +82,19 @@ impl Operators {
         Some(Caller { operator: Arc::new(operator), origin })
     }
 
+    /// What to tell a Unix user that is no operator's, and how that person can log in.
+    #[must_use]
+    pub fn unknown_user(&self, uid: u32) -> Refusal {
+        let by_password = match self.configured().iter().any(|operator| operator.password.is_some()) {
+            true => "log in with --operator NAME --password-file FILE, or ",
+            false => "",
+        };
+        let text = format!(
+            "uid {uid} is no operator's: {by_password}add `uid = {uid}` to the [[operator]] of the person whose user it is"
+        );
+        Refusal::new(Kind::Stranger, text)
+    }
+
     /// The person with this name and password. Failures are counted by `peer`; `from` says for the record where the
     /// connection comes from.
     ///
@@ -190,6 +203,17 @@ mod tests {
         assert!(one.by_uid(0).is_none() && one.by_uid(999).is_none());
         assert_eq!(one.by_uid(1001).unwrap().operator.name, "Kari");
         assert!(one.knows("Kari") && !one.knows("uid 0") && one.are_others());
+    }
+
+    #[test]
+    fn who_is_unknown_learns_how_to_log_in() {
+        let told = |operator| Operators::new(vec![operator], 999, Clock::start()).unknown_user(0);
+        let add = "add `uid = 0` to the [[operator]] of the person whose user it is";
+        let (with, without) = (told(kari()), told(Operator { password: None, ..kari() }));
+        let log_in = "log in with --operator NAME --password-file FILE";
+        assert_eq!(with.text, format!("uid 0 is no operator's: {log_in}, or {add}"));
+        assert_eq!(without.text, format!("uid 0 is no operator's: {add}"));
+        assert_eq!(with.kind, Kind::Stranger);
     }
 
     #[tokio::test(start_paused = true)]

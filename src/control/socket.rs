@@ -18,7 +18,7 @@ use tokio::time::{sleep, timeout};
 
 use super::desk::{Desk, actor};
 use super::operators::{Caller, Operators};
-use super::refusal::{Kind, Refusal};
+use super::refusal::Refusal;
 use super::request::{Answer, Ask, LINE_MAX};
 use super::standing::Standing;
 use crate::audit::{Actor, ActorKind, Draft, Object, Outcome};
@@ -176,7 +176,7 @@ async fn converse(stream: UnixStream, desk: &Desk) -> io::Result<()> {
         let caller = match (&ask.login, &own) {
             (Some(login), _) => desk.operators.by_password(login, HERE, &format!("uid {uid}")).await,
             (None, Some(own)) => Ok(own.clone()),
-            (None, None) => Err(Refusal::new(Kind::Stranger, format!("uid {uid} is no operator's"))),
+            (None, None) => Err(desk.operators.unknown_user(uid)),
         };
         let caller = match caller {
             Ok(caller) => caller,

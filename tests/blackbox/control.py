@@ -33,7 +33,7 @@ def test(case):
         {"name": "Ola Nordmann", "password_hash": HASH, "role": "viewer", "accounts": ["other"]},
     ]
     gateway = rig.Gateway(case, [carrier.table()], account=accounts, operator=persons).start()
-    for part in (commands, disabling, scopes, revoking, secrets_stay_out, failing_log, kills, tampering):
+    for part in (commands, passwords_only, disabling, scopes, revoking, secrets_stay_out, failing_log, kills, tampering):
         part(case, gateway)
 
 
@@ -89,6 +89,17 @@ def commands(case, gateway):
     for part in (f"{who} status.show", f"{who} binds.list", f"{who} bind.close allowed link=", f"{who} bind.close denied"):
         case.check(part in shown, f"the record says: {part}")
     case.check("process.start" in shown and "configuration=sha256:" in shown, "and which configuration was started")
+
+
+def passwords_only(case, gateway):
+    """Where no operator has this user's uid, who asks is told how to log in."""
+    table = [{"name": "Ola Nordmann", "password_hash": HASH, "role": "viewer"}]
+    other = rig.Gateway(case, gateway.tables["carrier"], name="passwords", operator=table).start()
+    shown = Command(other, "status")
+    case.check(shown.code == 1 and f"add `uid = {os.getuid()}`" in shown.error, "an unknown user is told so", shown.error)
+    case.check("--operator NAME --password-file FILE" in shown.error, "and how to log in")
+    case.check(as_ola(other, "status").code == 0, "that is enough")
+    case.check(other.stop() == 0, "the other gateway ends")
 
 
 def disabling(case, gateway):
