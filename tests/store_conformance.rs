@@ -2,6 +2,8 @@
 
 #[path = "conformance/secrets.rs"]
 mod secrets;
+#[path = "conformance/texts.rs"]
+mod texts;
 
 use std::path::Path;
 use std::time::Duration;
@@ -17,6 +19,10 @@ use smppgate::store::{
 };
 
 use secrets::{a_search_for_a_number_opens_what_may_hold_it, bodies_and_numbers_come_back_as_they_were};
+use texts::{
+    a_text_is_kept_beside_its_message_and_goes_in_its_own_time, a_text_is_taken_out_with_its_message,
+    a_text_that_is_held_outlives_the_sweep_with_its_message,
+};
 
 /// A store that can be stopped and started again.
 trait Bench {
@@ -113,6 +119,9 @@ conformance!(
     a_journal_block_is_put_in_the_place_of_another,
     bodies_and_numbers_come_back_as_they_were,
     a_search_for_a_number_opens_what_may_hold_it,
+    a_text_is_kept_beside_its_message_and_goes_in_its_own_time,
+    a_text_is_taken_out_with_its_message,
+    a_text_that_is_held_outlives_the_sweep_with_its_message,
 );
 
 fn blocks(first: u64, count: u64) -> Vec<Block> {

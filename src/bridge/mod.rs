@@ -44,6 +44,7 @@ mod seal;
 mod seek;
 mod submit;
 mod tally;
+mod text;
 mod whole;
 
 use std::collections::VecDeque;
@@ -58,6 +59,7 @@ pub use refusal::{InboundRefusal, Refusal};
 pub use renewal::Renewed;
 pub use rights::{Cleared, Hits, Standing, hits};
 pub use tally::{AccountTally, CarrierTally, CountryTally, Tally};
+pub use text::kept_text;
 
 use crate::clock::{Mono, Now, Unix};
 use crate::limits;

@@ -1,5 +1,5 @@
-//! Sealing: the oldest journal blocks whose messages are settled are rewritten once into archive blocks, without any
-//! text, keyed by the time at which they may be forgotten; then they are cut. What still lives in a block that is
+//! Sealing: the oldest journal blocks whose messages are settled are rewritten once into archive blocks, without their
+//! texts unless the account keeps them, keyed by the time at which they may be forgotten; then they are cut. What still lives in a block that is
 //! mostly empty is carried forward into the open commit.
 //!
 //! A text goes with its block. So that one message which lives long does not keep the texts of others, a block in which
@@ -10,10 +10,10 @@
 //! Blocks are sealed oldest first. So everything a block says of a message accepted earlier belongs to one that is
 //! sealed, or was carried together with its latest state.
 
-use super::Bridge;
 use super::book::Stage;
 use super::input::Outbox;
 use super::pages::Page;
+use super::{Bridge, text};
 use crate::clock::{Mono, Now, Unix};
 use crate::limits;
 use crate::message::MessageId;
@@ -43,6 +43,11 @@ pub(super) struct Sealing {
     look_at: Mono,
     pub(super) sealed: u64,
     pub(super) carried: u64,
+}
+
+/// The hour in which something is forgotten. Rounded up: nothing is before its time.
+fn hour(forget_at: Unix) -> u32 {
+    u32::try_from(forget_at.0.div_ceil(3_600_000)).unwrap_or(u32::MAX)
 }
 
 impl Sealing {
@@ -209,10 +214,25 @@ impl Bridge {
                 source,
                 destination,
             };
-            // Rounded up: nothing is forgotten before its time.
-            let hour = u32::try_from(forget_at.0.div_ceil(3_600_000)).unwrap_or(u32::MAX);
-            self.sealing.builder.push(hour, home, &record);
+            self.sealing.builder.push(hour(forget_at), home, &record);
             self.sealing.sealed += 1;
+            self.keep_text(&record, body, forget_at, home);
+        }
+    }
+
+    /// The text stays, too, where the account asked for that: in a record of its own, which may be forgotten earlier.
+    fn keep_text(&mut self, record: &ArchiveRecord, body: &[u8], record_until: Unix, home: u64) {
+        let retention = &self.accounts[record.account.0 as usize].retention;
+        if retention.body.is_zero() {
+            return;
+        }
+        if let Ok(sm) = Sm::decode(body)
+            && retention.keeps_text(sm.service_type)
+            && !sm.text().is_empty()
+        {
+            let forget_at = retention.forget_text_at(record.done, record_until);
+            let (head, text) = text::pack(&sm);
+            self.sealing.builder.push_text(hour(forget_at), home, record, &[&head, text]);
         }
     }
 

@@ -84,7 +84,7 @@ struct SubProcessor {
 
 #[derive(Serialize)]
 struct Kept {
-    class: &'static str,
+    class: String,
     period: String,
 }
 
@@ -122,6 +122,9 @@ impl Record {
             ("records of a closed account, set aside", periods.set_aside),
             ("after that, sealed", periods.sealed),
         ];
+        let keeping = policy.accounts.iter().filter(|account| !account.retention.body.is_zero());
+        let texts =
+            keeping.map(|account| (format!("{} of {}", Class::Body.name(), account.system_id), account.retention.body));
         Self {
             processor: config.privacy.processor.clone(),
             contact: config.privacy.contact.clone(),
@@ -129,7 +132,12 @@ impl Record {
             controllers,
             categories_of_processing: CATEGORIES.to_vec(),
             sub_processors: policy.carriers.iter().map(SubProcessor::of).collect(),
-            retention: retention.map(|(class, period)| Kept { class, period: kept(period) }).into(),
+            retention: retention
+                .map(|(class, period)| (class.to_owned(), period))
+                .into_iter()
+                .chain(texts)
+                .map(Kept::of)
+                .collect(),
             security_measures: measures(config),
         }
     }
@@ -226,6 +234,12 @@ fn measures(config: &Config) -> Vec<String> {
     let all = config.carriers.len();
     measures.push(format!("{encrypted} of {all} carriers are reached over TLS with verified certificates"));
     measures
+}
+
+impl Kept {
+    fn of((class, period): (String, Duration)) -> Self {
+        Self { class, period: kept(period) }
+    }
 }
 
 fn kept(period: Duration) -> String {

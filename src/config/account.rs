@@ -7,6 +7,7 @@ use super::compile::{Desk, count};
 use super::cursor::{At, Place};
 use super::raw::{RawAccount, RawShorter};
 use super::secret::Secret;
+use crate::pdu::SERVICE_TYPE_MAX;
 use crate::policy::auth::PASSWORD_MAX;
 use crate::policy::{
     ACCOUNT_WINDOW, Account, AllowFrom, Carrier, Credentials, DefaultAlphabet, Home, MAX_BINDS, Password, PasswordHash,
@@ -71,7 +72,7 @@ fn account(desk: &Desk<'_>, raw: &RawAccount, carriers: &[Carrier], retention: &
         transfers,
         guard: None,
         home: home(desk, raw),
-        retention: shorter(desk, &raw.retention, retention),
+        retention: texts(desk, raw, shorter(desk, &raw.retention, retention)),
         alphabet: alphabet(desk, raw),
     })
 }
@@ -95,6 +96,48 @@ fn shorter(desk: &Desk<'_>, raw: &RawShorter, all: &Retention) -> Retention {
         sealed: one("sealed", raw.sealed, all.sealed),
         ..all.clone()
     }
+}
+
+/// Whether its texts stay beyond the final state of their messages, for how long, and which never do.
+fn texts(desk: &Desk<'_>, raw: &RawAccount, retention: Retention) -> Retention {
+    let words = [("until_final", false), ("retain", true)];
+    let stay = raw.body.as_ref().and_then(|word| desk.word(&raw.place.key("body"), word, &words)).unwrap_or(false);
+    let (own, key) = (raw.retention.body, raw.retention.place.key("body"));
+    let body = match own {
+        Some(own) if !stay => {
+            desk.ledger.mistake(
+                own.at,
+                &key,
+                "is for texts that stay, and these do not",
+                "body = \"retain\" beside it",
+            );
+            Duration::ZERO
+        }
+        Some(own) if own.value > retention.message => {
+            let most = humantime::format_duration(retention.message);
+            let expected = format!("at most {most}, as long as records of messages");
+            desk.ledger.mistake(own.at, &key, "is longer than records of messages stay", expected);
+            Duration::ZERO
+        }
+        Some(own) => own.value,
+        None if stay => retention.message,
+        None => Duration::ZERO,
+    };
+    Retention { body, one_time_service_types: one_time_service_types(desk, raw), ..retention }
+}
+
+/// The service types that say that a text is a one-time code.
+fn one_time_service_types(desk: &Desk<'_>, raw: &RawAccount) -> Vec<String> {
+    let names = raw.one_time_service_types.as_ref().map_or(&[][..], |names| &names.value);
+    let key = raw.place.key("one_time_service_types");
+    for name in names {
+        let fits = (1..=SERVICE_TYPE_MAX).contains(&name.value.len());
+        if !(fits && name.value.bytes().all(|octet| octet.is_ascii_graphic())) {
+            let expected = format!("1 to {SERVICE_TYPE_MAX} ASCII characters without blanks, such as \"OTP\"");
+            desk.ledger.mistake(name.at, &key, format!("\"{}\" is no service_type", name.value), expected);
+        }
+    }
+    names.iter().map(|name| name.value.clone()).collect()
 }
 
 /// What `data_coding` 0 is in its texts.

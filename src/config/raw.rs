@@ -112,6 +112,7 @@ pub(super) struct RawShorter {
     pub(super) place: Place,
     pub(super) message: Option<At<Duration>>,
     pub(super) inbound: Option<At<Duration>>,
+    pub(super) body: Option<At<Duration>>,
     pub(super) receipt_queue: Option<At<Duration>>,
     pub(super) max_age: Option<At<Duration>>,
     pub(super) set_aside: Option<At<Duration>>,
@@ -161,6 +162,8 @@ pub(super) struct RawAccount {
     pub(super) alphabet: Option<At<String>>,
     pub(super) controller: Option<At<String>>,
     pub(super) contact: Option<At<String>>,
+    pub(super) body: Option<At<String>>,
+    pub(super) one_time_service_types: Option<At<Vec<At<String>>>>,
     pub(super) retention: RawShorter,
 }
 
@@ -342,6 +345,7 @@ impl RawShorter {
             place: table.place(),
             message: table.duration("message", &KEPT),
             inbound: table.duration("inbound", &KEPT),
+            body: table.duration("body", &KEPT),
             receipt_queue: table.duration("receipt_queue", &KEPT),
             max_age: table.duration("max_age", &KEPT),
             set_aside: table.duration("set_aside", &STAGE),
@@ -404,6 +408,8 @@ impl RawAccount {
             alphabet: table.text("alphabet"),
             controller: table.text("controller"),
             contact: table.text("contact"),
+            body: table.text("body"),
+            one_time_service_types: table.texts("one_time_service_types"),
             retention: RawShorter::read(table.table("retention")),
         };
         table.finish();

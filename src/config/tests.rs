@@ -95,3 +95,36 @@ fn an_account_may_keep_its_data_for_a_shorter_time_only() {
     let mistakes = Config::parse(path, &with("", "retention = { audit = \"1d\" }")).expect_err("not its own");
     assert!(mistakes.to_string().contains("unknown key"));
 }
+
+#[test]
+fn an_account_may_have_its_texts_kept_but_no_longer_than_its_records() {
+    let path = std::path::Path::new("gate.toml");
+    let days = |days: u64| std::time::Duration::from_secs(days * 86_400);
+    for (lines, kept) in [
+        ("", 0),
+        ("body = \"until_final\"", 0),
+        ("body = \"retain\"", 40),
+        ("body = \"retain\"\nretention = { message = \"7d\" }", 7),
+        ("body = \"retain\"\nretention = { body = \"3d\" }", 3),
+    ] {
+        let lines = format!("{lines}\none_time_service_types = [\"OTP\"]");
+        let policy = Config::parse(path, &with("message = \"40d\"", &lines)).expect(&lines).policy;
+        let own = &policy.accounts[0].retention;
+        assert_eq!((own.body, policy.retention.body), (days(kept), days(0)), "{lines}");
+        assert_eq!((own.keeps_text(b""), own.keeps_text(b"otp")), (kept > 0, false), "{lines}");
+    }
+    for (lines, expected) in [
+        ("body = \"keep\"", "account[0].body: "),
+        ("retention = { body = \"3d\" }", "account[0].retention.body: is for texts that stay, and these do not"),
+        (
+            "body = \"retain\"\nretention = { message = \"2d\", body = \"3d\" }",
+            "account[0].retention.body: is longer than records of messages stay",
+        ),
+        ("body = \"retain\"\nretention = { body = \"0s\" }", "account[0].retention.body: "),
+        ("one_time_service_types = [\"ONETIME\"]", "\"ONETIME\" is no service_type"),
+        ("one_time_service_types = [\"\"]", "account[0].one_time_service_types: \"\" is no service_type"),
+    ] {
+        let mistakes = Config::parse(path, &with("", lines)).expect_err(lines).to_string();
+        assert!(mistakes.contains(expected), "{lines}: {mistakes}");
+    }
+}

@@ -2,22 +2,23 @@
 
 use super::privacy::shown_number;
 use super::request::{CarrierRow, PersonRow, TextRow};
-use crate::bridge::Standing;
+use crate::bridge::{Standing, kept_text};
 use crate::clock::Unix;
 use crate::message::{CarrierId, MessageState};
 use crate::net::Registry;
 use crate::pdu::{Address, Sm, decode_gsm};
-use crate::policy::{Class, dialled};
-use crate::store::{ArchiveKey, ArchiveRecord, Write};
+use crate::policy::{Class, Retention, dialled};
+use crate::store::{ArchiveKey, ArchiveRecord, KeptText, Write};
 
 /// Class octet of blocks whose records are held beyond their time.
 const HELD: u8 = u8::MAX;
 
-/// A record of the journal.
+/// A record of the journal. The text of one that has ended is shown where `retention` keeps it.
 pub(super) fn journal_row(
     registry: &Registry,
     write: &Write<'_>,
     standing: &Standing,
+    retention: &Retention,
     unmask: bool,
 ) -> Option<PersonRow> {
     let (id, direction, accepted, country, body) = match write {
@@ -39,13 +40,18 @@ pub(super) fn journal_row(
         country: String::from_utf8_lossy(&country).into_owned(),
         carrier: standing.carrier.map(|carrier| carrier_row(registry, carrier)),
         other_carriers: standing.others.iter().map(|carrier| carrier_row(registry, *carrier)).collect(),
-        text: standing.waits.then(|| text(&sm, unmask)),
+        text: (standing.waits || retention.keeps_text(sm.service_type)).then(|| text(&sm, unmask)),
         kept_until: None,
     })
 }
 
-/// A record of the archive.
-pub(super) fn archived_row(registry: &Registry, key: ArchiveKey, record: &ArchiveRecord, unmask: bool) -> PersonRow {
+/// A record of the archive, with the text that may be kept beside it.
+pub(super) fn archived_row(
+    registry: &Registry,
+    (key, record): &(ArchiveKey, ArchiveRecord),
+    kept: Option<&KeptText>,
+    unmask: bool,
+) -> PersonRow {
     let direction = if record.class == Class::Inbound as u8 { "from_handset" } else { "to_handset" };
     let state = MessageState::from_octet(record.state).unwrap_or(MessageState::Unknown);
     let shown = |address: Option<Address>| address.map_or_else(String::new, |address| party(&address, unmask));
@@ -61,9 +67,15 @@ pub(super) fn archived_row(registry: &Registry, key: ArchiveKey, record: &Archiv
         country: String::from_utf8_lossy(&record.country).into_owned(),
         carrier: record.carrier.map(|carrier| carrier_row(registry, carrier)),
         other_carriers: record.others.iter().map(|carrier| carrier_row(registry, carrier)).collect(),
-        text: None,
-        kept_until: (key.class != HELD).then(|| Unix(u64::from(key.forget_hour) * 3_600_000).moment()),
+        text: kept.and_then(|(key, octets)| {
+            Some(TextRow { kept_until: kept_until(*key), ..text(&kept_text(octets)?, unmask) })
+        }),
+        kept_until: kept_until(*key),
     }
+}
+
+fn kept_until(key: ArchiveKey) -> Option<String> {
+    (key.class != HELD).then(|| Unix(u64::from(key.forget_hour) * 3_600_000).moment())
 }
 
 /// A carrier, with what the configuration says of it today.
@@ -107,5 +119,6 @@ fn text(sm: &Sm<'_>, unmask: bool) -> TextRow {
         octets: octets.len() as u64,
         hex: unmask.then(|| octets.iter().map(|octet| format!("{octet:02x}")).collect()),
         characters: characters.filter(|_| unmask),
+        kept_until: None,
     }
 }

@@ -18,7 +18,7 @@ use super::closing::{Closing, Reopening, Stage};
 use super::export::{archived_row, carrier_row, journal_row};
 use super::persons::{Decided, Note, Persons, remove};
 use super::refusal::Refusal;
-use super::request::{Answer, ErasedRow, PersonSummary, ProgressRow};
+use super::request::{Answer, ErasedRow, PersonRow, PersonSummary, ProgressRow};
 use super::standing::Keeper;
 use crate::audit::{Draft, Object, Outcome, Recorder};
 use crate::bridge::Cleared;
@@ -27,10 +27,13 @@ use crate::message::{AccountId, CarrierId};
 use crate::net::{ErrandFault, Registry, holds};
 use crate::policy::number::{Home, Number};
 use crate::policy::{Token, TokenKey, Wanted};
-use crate::store::{Fault, Position};
+use crate::store::{Fault, Position, Step};
 
 /// How often it is told how far a walk is.
 const PROGRESS_EVERY: Duration = Duration::from_secs(1);
+
+/// Texts that are looked for at once: each may cost the reading of a block.
+const TEXTS_AT_ONCE: usize = 64;
 
 /// How often it is looked for closed accounts whose time is over.
 const LOOK_EVERY: Duration = Duration::from_secs(30);
@@ -122,6 +125,7 @@ impl Privacy {
         let registry = self.registry()?;
         let wanted = Arc::new(Wanted::number(person.id, person.home, person.number, self.key.clone()));
         let (mut shown, mut texts) = (HashSet::new(), 0_u64);
+        let retention = registry.policy.retention_of(&person.account);
         let mut walk = Walk::new(&registry, &wanted, Some(rows.clone())).await?;
         while let Some(hits) = walk.journal().await? {
             let records = hits.iter().flat_map(|(block, offsets)| offsets.iter().map(move |at| (block, *at)));
@@ -133,16 +137,22 @@ impl Privacy {
             let standings = registry.stand(records.iter().map(named).collect()).await.map_err(said)?;
             for ((block, offset), standing) in records.iter().zip(standings) {
                 let (Some(standing), Ok(write)) = (standing, block.write_at(*offset)) else { continue };
-                let Some(row) = journal_row(&registry, &write, &standing, unmask) else { continue };
-                texts += u64::from(row.text.as_ref().is_some_and(|text| text.hex.is_some()));
+                let Some(row) = journal_row(&registry, &write, &standing, &retention, unmask) else { continue };
+                texts += shown_text(&row);
                 shown.extend(write.id());
                 send(rows, &row).await?;
             }
         }
-        while let Some(found) = walk.archive(false).await? {
-            for (key, record) in found {
-                if shown.insert(record.id) {
-                    send(rows, &archived_row(&registry, key, &record, unmask)).await?;
+        while let Some(Step { found, .. }) = walk.archive(false).await? {
+            for found in found.chunks(TEXTS_AT_ONCE) {
+                let ids = found.iter().map(|(_, record)| record.id).collect();
+                let kept = registry.texts(ids).await.map_err(said)?;
+                for (found, kept) in found.iter().zip(&kept) {
+                    if shown.insert(found.1.id) {
+                        let row = archived_row(&registry, found, kept.as_ref(), unmask);
+                        texts += shown_text(&row);
+                        send(rows, &row).await?;
+                    }
                 }
             }
         }
@@ -227,15 +237,15 @@ impl Privacy {
     ) -> Result<(ErasedRow, Vec<(Token, u32)>), Refusal> {
         let _one = self.erasing.lock().await;
         let registry = self.registry()?;
-        let (mut cleared, mut carriers, mut archived) = (Cleared::default(), BTreeSet::new(), 0);
+        let (mut cleared, mut carriers, mut archived, mut texts) = (Cleared::default(), BTreeSet::new(), 0, 0);
         let mut walk = Walk::new(&registry, wanted, rows).await?;
         while let Some(hits) = walk.journal().await? {
             if !hits.is_empty() {
                 cleared.add(registry.erase(hits).await.map_err(said)?);
             }
         }
-        while let Some(found) = walk.archive(true).await? {
-            archived += found.len() as u64;
+        while let Some(Step { found, texts: more, .. }) = walk.archive(true).await? {
+            (archived, texts) = (archived + found.len() as u64, texts + more.len() as u64);
             carriers.extend(found.iter().flat_map(|(_, record)| record.carriers()));
         }
         carriers.extend(&cleared.carriers);
@@ -247,6 +257,7 @@ impl Privacy {
             ended: cleared.ended,
             inbound: cleared.inbound,
             archived,
+            texts,
             receipts_dropped: cleared.graves.len() as u64,
             carriers: carriers.iter().map(row).collect(),
         };
@@ -420,8 +431,6 @@ struct Walk<'a> {
     told: Instant,
 }
 
-type Found = Vec<(crate::store::ArchiveKey, crate::store::ArchiveRecord)>;
-
 impl<'a> Walk<'a> {
     async fn new(registry: &'a Registry, wanted: &'a Arc<Wanted>, rows: Rows) -> Result<Self, Refusal> {
         let end = registry.begin().await.map_err(said)?;
@@ -440,14 +449,14 @@ impl<'a> Walk<'a> {
     }
 
     /// The next step through the archive; `None` at its end.
-    async fn archive(&mut self, erase: bool) -> Result<Option<Found>, Refusal> {
+    async fn archive(&mut self, erase: bool) -> Result<Option<Step>, Refusal> {
         let step = self.registry.archive(self.after, self.wanted, erase).await.map_err(said)?;
         if step.next.is_none() {
             return Ok(None);
         }
         self.after = step.next;
         self.tell("archive", step.blocks, step.found.len() as u64).await;
-        Ok(Some(step.found))
+        Ok(Some(step))
     }
 
     async fn tell(&mut self, part: &str, blocks: u64, found: u64) {
@@ -459,6 +468,11 @@ impl<'a> Walk<'a> {
             let _gone = rows.send(Answer::Row(serde_json::json!({ "progress": row }))).await;
         }
     }
+}
+
+/// One for a row that shows a text.
+fn shown_text(row: &PersonRow) -> u64 {
+    u64::from(row.text.as_ref().is_some_and(|text| text.hex.is_some()))
 }
 
 /// A number as it may be shown.

@@ -347,7 +347,7 @@ pub struct PersonRow {
     /// Other carriers that got it before, and so the number.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub other_carriers: Vec<CarrierRow>,
-    /// Its text, while that is kept: until it is final.
+    /// Its text, while that is kept: until it is final, or for as long as the account says.
     pub text: Option<TextRow>,
     /// When the record is forgotten, UTC; nothing while the message is not final, or is held.
     pub kept_until: Option<String>,
@@ -377,6 +377,9 @@ pub struct TextRow {
     pub hex: Option<String>,
     /// The text, where it is shown and its coding is known.
     pub characters: Option<String>,
+    /// When it is forgotten, UTC; nothing while that depends on the message's end, or it is held.
+    #[serde(default)]
+    pub kept_until: Option<String>,
 }
 
 /// What is known of a number beside its records. Comes after them.
@@ -411,6 +414,9 @@ pub struct ErasedRow {
     pub inbound: u64,
     /// Records of the archive.
     pub archived: u64,
+    /// Texts that were kept beside them.
+    #[serde(default)]
+    pub texts: u64,
     /// Receipts that are dropped if they come.
     pub receipts_dropped: u64,
     /// Who got the number, and must be told by the client.

@@ -13,7 +13,7 @@ use super::inbox::{Inbox, Mail, Stopped, WeakInbox};
 use crate::bridge::{Cleared, Hits, Renewed, Standing, hits};
 use crate::message::{AccountId, MessageId};
 use crate::policy::{Holds, Policy, Wanted};
-use crate::store::{ArchiveKey, Enrolled, Fault, Position, Step, Store, Subject};
+use crate::store::{ArchiveKey, Enrolled, Fault, KeptText, Position, Step, Store, Subject};
 
 /// Journal blocks read in one step: some hundred microseconds.
 const SCAN_BLOCKS: usize = 8;
@@ -80,6 +80,8 @@ pub enum StoreErrand {
         /// Whom to tell.
         reply: oneshot::Sender<Result<Step, Fault>>,
     },
+    /// Looks for the texts of settled messages.
+    Texts(Vec<MessageId>, oneshot::Sender<Result<Vec<Option<KeptText>>, Fault>>),
     /// Destroys the keys of an account.
     Shred(AccountId, oneshot::Sender<Result<u64, Fault>>),
     /// Gives numbers to the names of accounts and of carriers that have none.
@@ -127,6 +129,10 @@ impl StoreErrand {
                     false => store.search_about(after, SEARCH_BLOCKS, subject.as_ref(), &asked),
                 };
                 drop(reply.send(step));
+            }
+            Self::Texts(messages, reply) => {
+                let texts = messages.into_iter().map(|id| store.kept_text(id)).collect();
+                drop(reply.send(texts));
             }
             Self::Shred(account, reply) => drop(reply.send(store.shred(account))),
             Self::Enroll(accounts, carriers, reply) => {
@@ -274,6 +280,14 @@ impl Registry {
         let wanted = Arc::clone(wanted);
         let step = self.ask(|reply| Errand::Store(StoreErrand::Archive { after, wanted, erase, reply }));
         Ok(step.await??)
+    }
+
+    /// The texts of these settled messages, where they are kept.
+    ///
+    /// # Errors
+    /// [`ErrandFault`].
+    pub async fn texts(&self, messages: Vec<MessageId>) -> Result<Vec<Option<KeptText>>, ErrandFault> {
+        Ok(self.ask(|reply| Errand::Store(StoreErrand::Texts(messages, reply))).await??)
     }
 
     /// Destroys the keys of an account whose records are gone: copies of the store cannot be read any more either. Says how

@@ -42,7 +42,7 @@ pub use multi::{Destination, Destinations, Failure, SubmitMulti, SubmitMultiResp
 pub use receipt::{RECEIPT_SCRATCH, Receipt, ReceiptSm};
 pub use resp::{SmResp, encode_header_only, encode_resp};
 pub use segment::Segments;
-pub use sm::Sm;
+pub use sm::{SERVICE_TYPE_MAX, Sm};
 pub use tag::Tag;
 pub use text::{Alphabet, Reference, segments, wire_segments};
 pub use time::{BadTime, Time};

@@ -19,7 +19,7 @@ use super::tlv::Tlvs;
 use super::udh::{Part, Udh};
 
 /// Most characters of `service_type`: one more than SMPP 3.4 §5.2.11 has room for, as real peers send six.
-pub(super) const SERVICE_TYPE_MAX: usize = 6;
+pub const SERVICE_TYPE_MAX: usize = 6;
 /// Characters of a time field that is not empty.
 pub(super) const TIME_LENGTH: usize = 16;
 

@@ -171,6 +171,13 @@ impl Policy {
         self.accounts.iter().find(|account| account.system_id == system_id).and_then(|account| account.home)
     }
 
+    /// How long the data of the account of this name is kept: as it says, or as for all.
+    #[must_use]
+    pub fn retention_of(&self, system_id: &str) -> Retention {
+        let own = self.accounts.iter().find(|account| account.system_id == system_id);
+        own.map_or(&self.retention, |account| &account.retention).clone()
+    }
+
     /// The account that this name and password open, at the same cost whether the name exists or not. With password
     /// hashes that cost is milliseconds: not for the thread that decides.
     #[must_use]

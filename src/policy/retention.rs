@@ -80,8 +80,11 @@ impl Class {
 pub struct Retention {
     /// [`Class::Message`]; 60 days.
     pub message: Duration,
-    /// [`Class::Body`]; nothing: a text goes with the final state.
+    /// [`Class::Body`]; nothing: a text goes with the final state. Never longer than the record of its message.
     pub body: Duration,
+    /// Values of `service_type` (SMPP 3.4 §5.2.11) that say that a text is a one-time code: it goes with the final state
+    /// whatever [`Self::body`] says.
+    pub one_time_service_types: Vec<String>,
     /// [`Class::Contact`]; 60 days.
     pub contact: Duration,
     /// [`Class::OriginalFile`]; 60 days.
@@ -113,6 +116,7 @@ impl Default for Retention {
         Self {
             message: 60 * DAY,
             body: Duration::ZERO,
+            one_time_service_types: Vec::new(),
             contact: 60 * DAY,
             original_file: 60 * DAY,
             attachment: 60 * DAY,
@@ -156,6 +160,19 @@ impl Retention {
         final_at.after(self.kept_for(class))
     }
 
+    /// Whether the text of a message with this `service_type` is kept beyond its final state.
+    #[must_use]
+    pub fn keeps_text(&self, service_type: &[u8]) -> bool {
+        let is_one_time = |declared: &String| declared.as_bytes().eq_ignore_ascii_case(service_type);
+        !self.body.is_zero() && !self.one_time_service_types.iter().any(is_one_time)
+    }
+
+    /// When the text of a message is forgotten whose record, of this class, is forgotten at `record`.
+    #[must_use]
+    pub fn forget_text_at(&self, final_at: Unix, record: Unix) -> Unix {
+        self.forget_at(Class::Body, final_at).min(record)
+    }
+
     /// The same for the record of a message, which is not kept beyond [`Self::max_age`] after its acceptance either.
     #[must_use]
     pub fn forget_message_at(&self, class: Class, accepted: Unix, final_at: Unix) -> Unix {
@@ -174,6 +191,21 @@ mod tests {
         for octet in 0..=255 {
             assert_eq!(Class::from_octet(octet).map(|class| class as u8), numbers.contains(&octet).then_some(octet));
         }
+    }
+
+    #[test]
+    fn texts_stay_where_asked_and_one_time_codes_never_do() {
+        let none = Retention { one_time_service_types: vec!["OTP".to_owned()], ..Retention::default() };
+        let kept = Retention { body: 7 * DAY, ..none.clone() };
+        for (service_type, stays) in
+            [(&b""[..], true), (b"CMT", true), (b"OTPX", true), (b"OTP", false), (b"otp", false)]
+        {
+            assert_eq!(kept.keeps_text(service_type), stays, "{service_type:?}");
+            assert!(!none.keeps_text(service_type));
+        }
+        let week = Unix(7 * 86_400_000 + 5);
+        assert_eq!(kept.forget_text_at(Unix(5), Unix(u64::MAX)), week);
+        assert_eq!(kept.forget_text_at(Unix(5), Unix(9)), Unix(9));
     }
 
     #[test]

@@ -1,14 +1,15 @@
-//! Archive blocks: what is kept of settled messages until it may be forgotten. Metadata only, never a text.
+//! Archive blocks: what is kept of settled messages until it may be forgotten.
 //!
 //! All records of a block share a retention class and the hour at which they are forgotten, so retention drops whole
-//! blocks. When that hour is, is policy's to say.
+//! blocks. When that hour is, is policy's to say. The record of a message has no text: a text that is kept longer than its
+//! message is under way is a record of its own, in the class [`TEXTS`], with a time of its own.
 
 use std::collections::BTreeMap;
 use std::fmt;
 use std::ops::Range;
 
 use super::block::BLOCK_OCTETS;
-use super::envelope::{self, Damage, ENVELOPE_LENGTH, Kind};
+use super::envelope::{self, Damage, ENVELOPE_LENGTH, Kind, Version};
 use super::write::Reader;
 use crate::clock::Unix;
 use crate::message::{AccountId, CarrierId, MessageId};
@@ -41,6 +42,16 @@ pub struct ArchiveRecord {
     pub source: Party,
     /// Destination address.
     pub destination: Party,
+}
+
+/// Where the text of a message is, and what was kept of it: see [`ArchiveBuilder::push_text`].
+pub type KeptText = (ArchiveKey, Box<[u8]>);
+
+/// A record, and the text in it where its class is [`TEXTS`].
+#[derive(Clone, PartialEq, Eq)]
+pub(super) struct Kept {
+    pub(super) record: ArchiveRecord,
+    pub(super) text: Box<[u8]>,
 }
 
 /// A few carriers, each once; at most [`Carriers::MOST`], which is more than a message is tried at.
@@ -107,7 +118,7 @@ struct Open {
     block: u64,
     extent: Extent,
     octets: Vec<u8>,
-    has_long_records: bool,
+    layout: Version,
 }
 
 impl Carriers {
@@ -218,6 +229,12 @@ impl ArchiveRecord {
         }
     }
 
+    /// Whether it is that of a text, not that of a message.
+    #[must_use]
+    pub fn is_text(&self) -> bool {
+        self.class == TEXTS
+    }
+
     /// All carriers that got it, the last one first.
     pub fn carriers(&self) -> impl Iterator<Item = CarrierId> + '_ {
         self.carrier.into_iter().chain(self.others.iter())
@@ -243,6 +260,33 @@ impl ArchiveRecord {
             record.others = Carriers::decode(reader)?;
         }
         Ok(record)
+    }
+
+    fn version(&self) -> Version {
+        match (self.is_text(), self.others.is_empty()) {
+            (true, _) => Version::Texts,
+            (false, false) => Version::LongRecords,
+            (false, true) => Version::First,
+        }
+    }
+}
+
+impl Kept {
+    fn decode(reader: &mut Reader<'_>) -> Result<Self, Damage> {
+        let record = ArchiveRecord::decode(reader)?;
+        let text = if record.is_text() {
+            let length = reader.u32()?;
+            reader.slice(length as usize)?.into()
+        } else {
+            Box::default()
+        };
+        Ok(Self { record, text })
+    }
+}
+
+impl fmt::Debug for Kept {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Kept({:?}, {} octets)", self.record, self.text.len())
     }
 }
 
@@ -277,34 +321,50 @@ impl ArchiveBlock {
 
     /// All records, in the order they were packed. Ends after the first damaged one.
     pub fn records(&self) -> impl Iterator<Item = Result<ArchiveRecord, Damage>> + '_ {
+        self.kept().map(|kept| kept.map(|kept| kept.record))
+    }
+
+    /// The same with the texts.
+    pub(super) fn kept(&self) -> impl Iterator<Item = Result<Kept, Damage>> + '_ {
         let mut reader = Reader { octets: self.octets.get(RECORDS_AT..).unwrap_or_default() };
         std::iter::from_fn(move || {
             if reader.octets.is_empty() {
                 return None;
             }
-            let record = ArchiveRecord::decode(&mut reader);
-            if record.is_err() {
+            let kept = Kept::decode(&mut reader);
+            if kept.is_err() {
                 reader.octets = &[];
             }
-            Some(record)
+            Some(kept)
         })
     }
 
     /// A block of these records under another key, or the same; `None` where there are none. Only for putting in the place
     /// of a block: one that is new to a store comes from [`ArchiveBuilder`].
     #[must_use]
-    pub(super) fn of(key: ArchiveKey, records: &[ArchiveRecord]) -> Option<Self> {
-        let mut open = Open::new(records.first()?, key.block);
-        records.iter().for_each(|record| open.push(record));
+    pub(super) fn of(key: ArchiveKey, records: &[Kept]) -> Option<Self> {
+        let mut open = Open::new(&records.first()?.record, key.block);
+        records.iter().for_each(|kept| open.push(&kept.record, &[&kept.text]));
         Some(open.seal(key.class, key.forget_hour))
     }
 
-    /// The record of `id`, if it is here.
+    /// The record of the message `id`, if it is here.
     ///
     /// # Errors
     /// [`Damage`] when the records before it cannot be read.
     pub fn find(&self, id: MessageId) -> Result<Option<ArchiveRecord>, Damage> {
-        self.records().find(|record| record.as_ref().map_or(true, |record| record.id == id)).transpose()
+        let meant = |record: &ArchiveRecord| record.id == id && !record.is_text();
+        self.records().find(|record| record.as_ref().map_or(true, meant)).transpose()
+    }
+
+    /// The text of the message `id`, if it is here.
+    ///
+    /// # Errors
+    /// [`Damage`] when the records before it cannot be read.
+    pub(super) fn find_text(&self, id: MessageId) -> Result<Option<Box<[u8]>>, Damage> {
+        let meant = |kept: &Kept| kept.record.id == id && kept.record.is_text();
+        let found = self.kept().find(|kept| kept.as_ref().map_or(true, meant)).transpose()?;
+        Ok(found.map(|kept| kept.text))
     }
 }
 
@@ -336,13 +396,24 @@ impl ArchiveBuilder {
     /// Files a record under its class and `forget_hour`. `block` is the journal block that holds the message and that
     /// the same commit cuts; the blocks built here are keyed by such numbers.
     pub fn push(&mut self, forget_hour: u32, block: u64, record: &ArchiveRecord) {
+        self.file(forget_hour, block, record, &[]);
+    }
+
+    /// Files the text of the message whose record this is in the class [`TEXTS`], under its own `forget_hour`. What the
+    /// octets mean is the caller's; they may come in pieces.
+    pub fn push_text(&mut self, forget_hour: u32, block: u64, record: &ArchiveRecord, text: &[&[u8]]) {
+        let record = ArchiveRecord { class: TEXTS, others: Carriers::default(), ..*record };
+        self.file(forget_hour, block, &record, text);
+    }
+
+    fn file(&mut self, forget_hour: u32, block: u64, record: &ArchiveRecord, text: &[&[u8]]) {
         let open = self.open.entry((record.class, forget_hour)).or_insert_with(|| Open::new(record, block));
         // Only a number above the open block's own is a fresh key: the numbers used so far are all below or equal.
         if open.octets.len() >= BLOCK_OCTETS && block > open.block {
             let full = std::mem::replace(open, Open::new(record, block));
             self.closed.push(full.seal(record.class, forget_hour));
         }
-        open.push(record);
+        open.push(record, text);
     }
 
     /// Whether there is nothing to take.
@@ -367,22 +438,26 @@ impl Open {
         envelope::open(Kind::Archive, block, &mut octets);
         octets.resize(RECORDS_AT, 0);
         let extent = Extent { records: 0, least: first.id, greatest: first.id };
-        Self { block, extent, octets, has_long_records: false }
+        Self { block, extent, octets, layout: Version::First }
     }
 
-    fn push(&mut self, record: &ArchiveRecord) {
+    fn push(&mut self, record: &ArchiveRecord, text: &[&[u8]]) {
         record.encode(&mut self.octets);
-        self.has_long_records |= !record.others.is_empty();
+        if record.is_text() {
+            // The limit of a PDU keeps a text far below 4 GB.
+            let length: usize = text.iter().map(|piece| piece.len()).sum();
+            self.octets.extend_from_slice(&u32::try_from(length).unwrap_or(u32::MAX).to_le_bytes());
+            text.iter().for_each(|piece| self.octets.extend_from_slice(piece));
+        }
+        self.layout = self.layout.max(record.version());
         self.extent.records += 1;
         self.extent.least = self.extent.least.min(record.id);
         self.extent.greatest = self.extent.greatest.max(record.id);
     }
 
     fn seal(self, class: u8, forget_hour: u32) -> ArchiveBlock {
-        let Self { block, extent, mut octets, has_long_records } = self;
-        if has_long_records {
-            envelope::set_long_records(&mut octets);
-        }
+        let Self { block, extent, mut octets, layout } = self;
+        envelope::set_version(&mut octets, layout);
         octets[ENVELOPE_LENGTH] = class;
         octets[ENVELOPE_LENGTH + 1..ENVELOPE_LENGTH + 5].copy_from_slice(&forget_hour.to_le_bytes());
         octets[ENVELOPE_LENGTH + 5..ENVELOPE_LENGTH + 9].copy_from_slice(&extent.records.to_le_bytes());
@@ -425,8 +500,8 @@ pub(super) struct Layout {
     pub(super) source: Range<usize>,
     /// The octets of its destination address.
     pub(super) destination: Range<usize>,
-    /// Its end: behind the destination, but for what a long record has more.
-    pub(super) end: usize,
+    /// The octets of its text, up to its end; of a record without one nothing, behind all that it has.
+    pub(super) text: Range<usize>,
 }
 
 /// Where the parts of the record are that starts at `start`.
@@ -443,17 +518,24 @@ pub(super) fn layout_at(octets: &[u8], start: usize) -> Result<Layout, Damage> {
         Ok(range)
     };
     let (source, destination) = (party()?, party()?);
-    let mut end = destination.end;
+    let short = |expected: usize| Damage::Short { found: octets.len(), expected };
+    let mut text = destination.end..destination.end;
     // The head is whole: the addresses are behind it.
     if octets[start + STATE_AT] & LONG != 0 {
-        let short = |expected: usize| Damage::Short { found: octets.len(), expected };
-        let count = usize::from(*octets.get(end).ok_or_else(|| short(end + 1))?);
-        end += 1 + 2 * count;
-        if end > octets.len() {
-            return Err(short(end));
-        }
+        let count = usize::from(*octets.get(text.start).ok_or_else(|| short(text.start + 1))?);
+        text.start += 1 + 2 * count;
+        text.end = text.start;
     }
-    Ok(Layout { source, destination, end })
+    if octets[start + CLASS_AT] == TEXTS {
+        let length = octets.get(text.start..).and_then(|rest| rest.first_chunk());
+        text.start += 4;
+        let length = u32::from_le_bytes(*length.ok_or_else(|| short(text.start))?);
+        text.end = text.start.saturating_add(length as usize);
+    }
+    if text.end > octets.len() {
+        return Err(short(text.end));
+    }
+    Ok(Layout { source, destination, text })
 }
 
 /// Removes the records of other accounts than those to `keep`, and counts the rest. Of the identities that the head
@@ -462,7 +544,7 @@ pub(super) fn retain(octets: &mut Vec<u8>, keep: impl Fn(AccountId) -> bool) -> 
     let (mut start, mut to, mut count) = (RECORDS_AT, RECORDS_AT, 0_u32);
     while start < octets.len() {
         let account = account_at(octets, start)?;
-        let end = layout_at(octets, start)?.end;
+        let end = layout_at(octets, start)?.text.end;
         if keep(account) {
             octets.copy_within(start..end, to);
             to += end - start;
@@ -475,9 +557,15 @@ pub(super) fn retain(octets: &mut Vec<u8>, keep: impl Fn(AccountId) -> bool) -> 
     Ok(())
 }
 
+/// The class of texts. The only one that means anything here: to retention it is a class like any other.
+pub const TEXTS: u8 = 2;
+
 /// Octets of a record before its addresses, and of an address before its own.
 const RECORD_HEAD: usize = 34;
 const PARTY_HEAD: usize = 3;
+
+/// Where the class is in it.
+const CLASS_AT: usize = 10;
 
 /// Where the state is in it. Its highest bit is set in a long record: other carriers follow the addresses.
 const STATE_AT: usize = 27;

@@ -9,8 +9,18 @@ pub(super) const ENVELOPE_LENGTH: usize = 20;
 /// Version of the layout of envelopes, writes and archive records. A newer one is refused, never guessed at.
 pub const VERSION: u8 = 1;
 
-/// Version of archive blocks with records that say more than version 1 has room for.
-const VERSION_OF_LONG_RECORDS: u8 = 2;
+/// Versions of archive blocks: the least that has room for all records of a block, so that programs before can read what
+/// they know.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[repr(u8)]
+pub(super) enum Version {
+    /// As everything else.
+    First = VERSION,
+    /// Some records name more carriers than one.
+    LongRecords = 2,
+    /// Some records are texts.
+    Texts = 3,
+}
 
 /// What a stored block holds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -114,7 +124,7 @@ pub(super) fn check(kind: Kind, number: u64, octets: &[u8]) -> Result<&[u8], Dam
         return Err(Damage::Short { found: octets.len(), expected: ENVELOPE_LENGTH });
     };
     let is_archive = matches!(kind, Kind::Archive | Kind::SealedArchive);
-    if envelope[0] != VERSION && !(is_archive && envelope[0] == VERSION_OF_LONG_RECORDS) {
+    if envelope[0] != VERSION && !(is_archive && (VERSION..=Version::Texts as u8).contains(&envelope[0])) {
         return Err(Damage::Version { found: envelope[0] });
     }
     let length = word(envelope, 4) as usize;
@@ -146,10 +156,10 @@ pub(super) fn is_sealed(octets: &[u8]) -> bool {
     octets.first_chunk::<ENVELOPE_LENGTH>().is_some_and(|envelope| sealed.contains(&envelope[1]))
 }
 
-/// Says that an archive block has records which version 1 has no room for; [`seal`] comes behind it.
-pub(super) fn set_long_records(octets: &mut [u8]) {
+/// Says what the records of an archive block need; [`seal`] comes behind it.
+pub(super) fn set_version(octets: &mut [u8], version: Version) {
     if let Some(octet) = octets.first_mut() {
-        *octet = VERSION_OF_LONG_RECORDS;
+        *octet = version as u8;
     }
 }
 

@@ -6,10 +6,10 @@
 
 use std::collections::BTreeMap;
 
-use super::archive::{ArchiveBlock, ArchiveKey, ArchiveRecord};
-use super::{Fault, Store, Subject, hour};
+use super::archive::{ArchiveBlock, ArchiveKey, ArchiveRecord, Kept};
+use super::{Damage, Fault, Store, Subject, hour};
 use crate::clock::Unix;
-use crate::message::AccountId;
+use crate::message::{AccountId, MessageId};
 use crate::pdu::Address;
 
 /// Whether a record of this account with this source and destination is meant.
@@ -24,8 +24,10 @@ pub(super) const HELD: u8 = u8::MAX;
 pub struct Step {
     /// Blocks looked at.
     pub blocks: u64,
-    /// Records that were meant, and where they were.
+    /// Records of messages that were meant, and where they were.
     pub found: Vec<(ArchiveKey, ArchiveRecord)>,
+    /// Texts that were meant, and where they were.
+    pub texts: Vec<(ArchiveKey, MessageId)>,
     /// Where to go on; `None` at the end.
     pub next: Option<ArchiveKey>,
 }
@@ -58,19 +60,25 @@ pub struct SweptRecords {
     pub accepted: (Unix, Unix),
 }
 
-/// Looks at one block; damaged ones are the caller's to name.
-fn records(store: &(impl Store + ?Sized), key: ArchiveKey) -> Result<Vec<ArchiveRecord>, Fault> {
-    records_about(store, key, None)
+/// Everything in one block; damaged ones are the caller's to name.
+fn records(store: &(impl Store + ?Sized), key: ArchiveKey) -> Result<Vec<Kept>, Fault> {
+    let Some(block) = store.archive_block(key)? else { return Ok(Vec::new()) };
+    block.kept().collect::<Result<_, _>>().map_err(|damage| Fault::DamagedArchive { key, damage })
 }
 
-/// Looks at one block, if it may hold something about the subject.
-fn records_about(
+/// What is looked for, in the first of these blocks that has it.
+pub(super) fn first<T>(
     store: &(impl Store + ?Sized),
-    key: ArchiveKey,
-    subject: Option<&Subject>,
-) -> Result<Vec<ArchiveRecord>, Fault> {
-    let Some(block) = store.archive_block_about(key, subject)? else { return Ok(Vec::new()) };
-    block.records().collect::<Result<_, _>>().map_err(|damage| Fault::DamagedArchive { key, damage })
+    keys: impl Iterator<Item = ArchiveKey>,
+    find: impl Fn(&ArchiveBlock) -> Result<Option<T>, Damage>,
+) -> Result<Option<(ArchiveKey, T)>, Fault> {
+    for key in keys {
+        let Some(block) = store.archive_block(key)? else { continue };
+        if let Some(found) = find(&block).map_err(|damage| Fault::DamagedArchive { key, damage })? {
+            return Ok(Some((key, found)));
+        }
+    }
+    Ok(None)
 }
 
 fn is_meant(record: &ArchiveRecord, asked: &Asked<'_>) -> bool {
@@ -91,8 +99,15 @@ pub(super) fn search(
     let keys = store.archive().behind(after, at_most);
     let mut step = Step { blocks: keys.len() as u64, next: keys.last().copied(), ..Step::default() };
     for key in keys {
-        let meant = records_about(store, key, subject)?.into_iter().filter(|record| is_meant(record, asked));
-        step.found.extend(meant.map(|record| (key, record)));
+        let Some(block) = store.archive_block_about(key, subject)? else { continue };
+        for record in block.records() {
+            let record = record.map_err(|damage| Fault::DamagedArchive { key, damage })?;
+            match is_meant(&record, asked) {
+                true if record.is_text() => step.texts.push((key, record.id)),
+                true => step.found.push((key, record)),
+                false => {}
+            }
+        }
     }
     Ok(step)
 }
@@ -106,18 +121,21 @@ pub(super) fn erase(
     asked: &Asked<'_>,
 ) -> Result<Step, Fault> {
     let mut step = search(store, after, at_most, subject, asked)?;
-    let mut keys: Vec<ArchiveKey> = step.found.iter().map(|(key, _)| *key).collect();
+    let found = step.found.iter().map(|(key, _)| *key);
+    let mut keys: Vec<ArchiveKey> = found.chain(step.texts.iter().map(|(key, _)| *key)).collect();
+    keys.sort_unstable();
     keys.dedup();
     if keys.len() > REWRITES {
         // What is beyond comes with the next step.
         keys.truncate(REWRITES);
         let last = keys.last().copied();
         step.found.retain(|(key, _)| Some(*key) <= last);
+        step.texts.retain(|(key, _)| Some(*key) <= last);
         step.next = last;
     }
     let (mut put, mut gone) = (Vec::new(), Vec::new());
     for &key in &keys {
-        let left: Vec<_> = records(store, key)?.into_iter().filter(|record| !is_meant(record, asked)).collect();
+        let left: Vec<_> = records(store, key)?.into_iter().filter(|kept| !is_meant(&kept.record, asked)).collect();
         match ArchiveBlock::of(key, &left) {
             Some(block) => put.push(block),
             None => gone.push(key),
@@ -166,7 +184,7 @@ pub(super) fn unhold(store: &mut (impl Store + ?Sized), at_most: usize, held: &A
     let first = ArchiveKey { class: HELD, forget_hour: 0, block: 0 };
     let mut keys = Vec::new();
     for key in store.archive().behind(Some(first), usize::MAX) {
-        if records(store, key)?.iter().any(|record| !is_meant(record, held)) {
+        if records(store, key)?.iter().any(|kept| !is_meant(&kept.record, held)) {
             keys.push(key);
             if keys.len() == at_most {
                 break;
@@ -189,21 +207,21 @@ fn divide(
     held: Option<&Asked<'_>>,
     kept_under: impl Fn(ArchiveKey) -> ArchiveKey,
 ) -> Result<(Vec<ArchiveBlock>, Tally), Fault> {
-    let (mut kept, mut tally) = (BTreeMap::<ArchiveKey, Vec<ArchiveRecord>>::new(), Tally::default());
+    let (mut kept, mut tally) = (BTreeMap::<ArchiveKey, Vec<Kept>>::new(), Tally::default());
     for &key in keys {
-        let mut held_here: Vec<ArchiveRecord> = match held {
+        let mut held_here: Vec<Kept> = match held {
             Some(held) => {
                 let records = undamaged(store.archive_block(key))?;
-                records.into_iter().filter(|record| is_meant(record, held)).collect()
+                records.into_iter().filter(|kept| is_meant(&kept.record, held)).collect()
             }
             None => Vec::new(),
         };
         // Counted as they are stored: their keys may be gone already.
-        for record in undamaged(store.archive_heads(key))? {
-            if held_here.iter().any(|held| held.id == record.id) {
+        for kept in undamaged(store.archive_heads(key))? {
+            if held_here.iter().any(|held| name(held) == name(&kept)) {
                 tally.held += 1;
             } else {
-                tally.count(&record);
+                tally.count(&kept.record);
             }
         }
         if !held_here.is_empty() {
@@ -214,18 +232,23 @@ fn divide(
     for (key, mut own) in kept {
         if !keys.contains(&key) {
             own.extend(records(store, key)?);
-            own.sort_unstable_by_key(|record| record.id);
-            own.dedup_by_key(|record| record.id);
+            own.sort_unstable_by_key(name);
+            own.dedup_by_key(|kept| name(kept));
         }
         put.extend(ArchiveBlock::of(key, &own));
     }
     Ok((put, tally))
 }
 
+/// Tells a record from all others: a message may have one, and its text one.
+fn name(kept: &Kept) -> (MessageId, u8) {
+    (kept.record.id, kept.record.class)
+}
+
 /// What can be read of a block: a damaged one is forgotten all the same.
-fn undamaged(block: Result<Option<ArchiveBlock>, Fault>) -> Result<Vec<ArchiveRecord>, Fault> {
+fn undamaged(block: Result<Option<ArchiveBlock>, Fault>) -> Result<Vec<Kept>, Fault> {
     match block {
-        Ok(block) => Ok(block.iter().flat_map(ArchiveBlock::records).flatten().collect()),
+        Ok(block) => Ok(block.iter().flat_map(ArchiveBlock::kept).flatten().collect()),
         Err(Fault::DamagedArchive { .. }) => Ok(Vec::new()),
         Err(fault) => Err(fault),
     }

@@ -27,7 +27,7 @@ mod witness;
 pub mod write;
 
 pub use self::sled::Tuning;
-pub use archive::{ArchiveBlock, ArchiveBuilder, ArchiveKey, ArchiveRecord, Carriers, Extent, Party};
+pub use archive::{ArchiveBlock, ArchiveBuilder, ArchiveKey, ArchiveRecord, Carriers, Extent, KeptText, Party};
 pub use block::{BLOCK_OCTETS, Block, BlockBuilder, Position};
 pub use disk::SledStore;
 pub use envelope::{Damage, VERSION};
@@ -211,16 +211,17 @@ pub trait Store: Send {
     /// # Errors
     /// [`Fault::DamagedArchive`] names the block; other faults of the disk.
     fn archived(&self, id: MessageId) -> Result<Option<ArchiveRecord>, Fault> {
-        for key in self.archive().candidates(id) {
-            let found = match self.archive_block(key)? {
-                Some(block) => block.find(id).map_err(|damage| Fault::DamagedArchive { key, damage })?,
-                None => None,
-            };
-            if found.is_some() {
-                return Ok(found);
-            }
-        }
-        Ok(None)
+        let blocks = self.archive().candidates(id).filter(|key| key.class != archive::TEXTS);
+        erasure::first(self, blocks, |block| block.find(id)).map(|found| found.map(|(_, record)| record))
+    }
+
+    /// The text of a settled message where it is kept, and where that is, until it is forgotten. Reads few blocks.
+    ///
+    /// # Errors
+    /// As [`Store::archived`].
+    fn kept_text(&self, id: MessageId) -> Result<Option<KeptText>, Fault> {
+        let may_hold = |key: &ArchiveKey| matches!(key.class, archive::TEXTS | erasure::HELD);
+        erasure::first(self, self.archive().candidates(id).filter(may_hold), |block| block.find_text(id))
     }
 
     /// How full it is.

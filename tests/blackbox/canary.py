@@ -45,7 +45,11 @@ def test(case):
     gateway = rig.Gateway(
         case,
         [carriers[0].table(), carriers[1].table(), down],
-        account=[{"system_id": "acme", "password": PASSWORD, "countries": ["NO", "SE", "DK"], "max_binds": 100}],
+        account=[
+            {"system_id": "acme", "password": PASSWORD, "countries": ["NO", "SE", "DK"], "max_binds": 100},
+            # Its texts stay, but on no disk in the clear.
+            {"system_id": "keeper", "password": PASSWORD, "body": "retain"},
+        ],
         route=[
             {"country": ["NO"], "carriers": ["well"]},
             {"country": ["SE"], "carriers": ["ill"]},
@@ -147,9 +151,9 @@ def submit(to, words=TEXT.encode(), sequence=2, esm=0, dcs=0, tlvs=b"", source=S
     return smpp.pdu(smpp.SUBMIT_SM, head + words + tlvs, sequence)
 
 
-def bound(gateway):
+def bound(gateway, name="acme"):
     wire = smpp.Wire(gateway.smpp)
-    wire.send(smpp.bind(password=PASSWORD))
+    wire.send(smpp.bind(name, PASSWORD))
     assert wire.read()[1] == 0
     return wire
 
@@ -167,6 +171,11 @@ def traffic(gateway):
     wire.send(submit(NUMBER, b"", 40, tlvs=struct.pack(">HH", 0x424, len(TEXT)) + TEXT.encode()))
     wire.send(submit(NUMBER, b"", 41, tlvs=struct.pack(">HH", 0x1401, len(TEXT)) + TEXT.encode()))
     answers(wire, 11)
+    keeper = bound(gateway, "keeper")
+    for sequence, (words, dcs) in enumerate(texts, 2):
+        keeper.send(submit(NUMBER, words, sequence, 0, dcs))
+    answers(keeper, len(texts))
+    keeper.close()
     # It does not answer what is brought to it: receipts and messages from handsets wait.
     rig.wait("handsets wrote", lambda: gateway.metric("smppgate_inbound_waiting") > 0)
     wire.close()
@@ -273,10 +282,11 @@ def over_http():
 
 
 def receive(gateway):
-    """Takes what waits for the client."""
-    wire = bound(gateway)
-    wire.take_deliveries(1)
-    wire.close()
+    """Takes what waits for the clients."""
+    for name in ("acme", "keeper"):
+        wire = bound(gateway, name)
+        wire.take_deliveries(1)
+        wire.close()
 
 
 if __name__ == "__main__":

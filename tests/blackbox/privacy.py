@@ -23,6 +23,10 @@ def test(case):
     carrier = rig.Carrier(case, "fjord", "--receipt-delay", "10ms")
     away = {"name": "away", "address": "127.0.0.1:1", "system_id": "x", "password": "x"}
     accounts = [{"system_id": name, "password": "secret"} for name in ("acme", "other")]
+    accounts.append({
+        "system_id": "keeper", "password": "secret", "body": "retain", "one_time_service_types": ["OTP"],
+        "retention": {"message": "30d", "body": "7d"},
+    })
     persons = [
         {"name": "Kari Nordmann", "uid": os.getuid(), "role": "privacy_officer"},
         {"name": "Ola Nordmann", "password_hash": HASH, "role": "operator", "accounts": ["acme"]},
@@ -30,7 +34,7 @@ def test(case):
     routes = [{"country": ["*"], "carriers": ["fjord"]}, {"country": ["SE"], "carriers": ["away"]}]
     tables = {"account": accounts, "operator": persons, "route": routes}
     gateway = rig.Gateway(case, [carrier.table(), away], **tables).start()
-    for part in (refusals, seeing, correcting, restricting, erasing, reported, killed, closing, scale):
+    for part in (refusals, keeping, seeing, correcting, restricting, erasing, reported, killed, closing, scale):
         part(case, gateway)
     case.check(gateway.stop() == 0, "SIGTERM ends the gateway with 0")
 
@@ -104,6 +108,40 @@ def seeing(case, gateway):
     case.check(len(shown(gateway)) == 2, "archived records are shown, with the end of their time")
 
 
+def keeping(case, gateway):
+    """An account that keeps its texts, but those of one-time codes."""
+    words = "grüße {1}".encode("utf-16-be")
+    kept = [("", TEXT, 0), ("", words, 8), ("OTP", b"code 123456", 0), ("otp", b"code 654321", 0)]
+    wire = smpp.Wire(gateway.smpp)
+    wire.send(smpp.bind(system_id="keeper"))
+    case.check(wire.read()[1] == 0, "it binds")
+    for sequence, (service_type, text, coding) in enumerate(kept, 2):
+        wire.send(smpp.submit(NUMBER, text, sequence, receipt=0, service_type=service_type, data_coding=coding))
+    case.check([wire.read()[1] for _ in kept] == [0] * len(kept), "its messages are accepted")
+    wire.close()
+    of = {"account": "keeper"}
+    rig.wait("they are archived", lambda: sum(bool(record["kept_until"]) for record in shown(gateway, **of)) == len(kept), 90)
+    records = shown(gateway, **of)
+    texts = [record["text"] and record["text"]["characters"] for record in records]
+    case.check(texts == [TEXT.decode(), "grüße {1}", None, None], "texts stay, and one-time codes do not", texts)
+    days = [(record["text"]["kept_until"], record["kept_until"]) for record in records[:2]]
+    case.check(all(text < record for text, record in days), "a text goes before its record", days)
+    masked = subject(gateway, "export", *LETTER, **of)
+    case.check(TEXT.decode() not in masked.out and masked.json()["records"][0]["text"]["octets"] == len(TEXT), "masked by default")
+    log = Command(gateway, "audit", "show").out
+    case.check("texts=2 masked=false" in log, "the record says how many texts were shown")
+    files = [file for file in gateway.data.rglob("*") if file.is_file()]
+    case.check(not any(TEXT in file.read_bytes() or words in file.read_bytes() for file in files), "no file shows a text", len(files))
+    gateway.kill()
+    gateway.start()
+    case.check(shown(gateway, **of)[0]["text"]["characters"] == TEXT.decode(), "they are there after a restart")
+    report = Command(gateway, "report", "processing").out
+    case.check("body of keeper" in report and "7 days" in report, "the record of processing says so")
+    erased = subject(gateway, "erase", *LETTER, **of).json()
+    case.check((erased["archived"], erased["texts"]) == (4, 2), "an erasure takes texts, too", erased)
+    case.check(shown(gateway, **of) == [], "nothing is left of them")
+
+
 def take_receipts(gateway, wire):
     wire.take_deliveries(0.3)
     return gateway.metric("smppgate_receipts_owed")
@@ -162,7 +200,7 @@ def reported(case, gateway):
     today = time.strftime("%Y-%m-%d", time.gmtime())
     report = Command(gateway, "report", "incident", "--from", today, "--to", today, "--actor", "Kari Nordmann", "--format", "json").json()
     rows = {row["account"]: row for row in report["accounts"]}
-    case.check(set(rows) == {"acme", "other"}, "an incident report names the accounts that were touched", set(rows))
+    case.check(set(rows) == {"acme", "keeper", "other"}, "an incident report names the accounts that were touched", set(rows))
     acme = rows["acme"]
     case.check(acme["numbers_visible"] and acme["texts_visible"] and acme["subjects"] == 3, "what was seen of them", acme)
     case.check(not any(number in json.dumps(report) for number in (NUMBER, ANOTHER)), "and no number")

@@ -54,13 +54,19 @@ def wait(what, condition, seconds=30.0, every=0.05):
         time.sleep(every)
 
 
+def inline(value):
+    if isinstance(value, dict):
+        return "{ " + ", ".join(f"{key} = {inline(one)}" for key, one in value.items()) + " }"
+    return json.dumps(value)
+
+
 def toml(tables):
     """A configuration as text: a table for each dict, an array of tables for each list of them."""
     lines = []
     for name, value in tables.items():
         for table in value if isinstance(value, list) else [value]:
             lines.append(f"[[{name}]]" if isinstance(value, list) else f"[{name}]")
-            lines += [f"{key} = {json.dumps(one)}" for key, one in table.items()]
+            lines += [f"{key} = {inline(one)}" for key, one in table.items()]
     return "\n".join(lines) + "\n"
 
 

@@ -19,9 +19,9 @@ def bind(system_id="acme", password="secret", command=TRANSCEIVER, sequence=1):
     return pdu(command, f"{system_id}\0{password}\0\0".encode() + b"\x34\0\0\0", sequence)
 
 
-def submit(to="4791234567", text=b"hello", sequence=2, receipt=1):
-    head = b"\0" + b"\x05\0test\0" + b"\1\1" + to.encode() + b"\0"
-    return pdu(SUBMIT_SM, head + bytes([0, 0, 0, 0, 0, receipt, 0, 0, 0, len(text)]) + text, sequence)
+def submit(to="4791234567", text=b"hello", sequence=2, receipt=1, service_type="", data_coding=0):
+    head = service_type.encode() + b"\0" + b"\x05\0test\0" + b"\1\1" + to.encode() + b"\0"
+    return pdu(SUBMIT_SM, head + bytes([0, 0, 0, 0, 0, receipt, 0, data_coding, 0, len(text)]) + text, sequence)
 
 
 class Wire:

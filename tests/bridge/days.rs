@@ -40,6 +40,10 @@ struct Known {
     number: Vec<u8>,
     /// The hour in which its record is forgotten, once it is archived.
     forget_hour: Option<u32>,
+    /// Whether it says that it is a one-time code.
+    is_one_time: bool,
+    /// The hour in which its text is forgotten, while the archive keeps that.
+    text_hour: Option<u32>,
 }
 
 struct World {
@@ -66,8 +70,15 @@ fn written(number: &[u8]) -> Number {
 impl World {
     fn new(seed: u64) -> Self {
         let days = |days: u32| DAY * days;
-        let acme = Retention { message: days(20), set_aside: days(15), sealed: days(15), ..Retention::default() };
-        let other = Retention { message: days(60), max_age: days(45), ..acme.clone() };
+        let acme = Retention {
+            message: days(20),
+            body: days(7),
+            one_time_service_types: vec!["OTP".to_owned()],
+            set_aside: days(15),
+            sealed: days(15),
+            ..Retention::default()
+        };
+        let other = Retention { message: days(60), body: days(60), max_age: days(45), ..acme.clone() };
         let retention = [acme, other];
         let own = retention.clone();
         let gateway = Gateway::new(move |policy| {
@@ -102,12 +113,15 @@ impl World {
             for _ in 0..self.rng.below(5) {
                 let number = number(self.rng.below(NUMBERS));
                 let destination = Address::new(1, 1, &number).expect("a short number");
-                let sm = Sm { destination, registered_delivery: 0, ..message(b"words") };
+                let is_one_time = self.rng.chance(30);
+                let service_type = if is_one_time { &b"OTP"[..] } else { b"" };
+                let sm = Sm { service_type, destination, registered_delivery: 0, ..message(b"words") };
                 match self.gateway.submit(client, &sm) {
                     Ok(id) => {
                         let id = std::str::from_utf8(&id).expect("digits").parse().expect("a number");
                         assert!(!self.held.contains(&(account, number.clone())), "nothing is taken for a held number");
-                        self.there.insert(id, Known { account, number, forget_hour: None });
+                        let (forget_hour, text_hour) = (None, None);
+                        self.there.insert(id, Known { account, number, forget_hour, is_one_time, text_hour });
                         self.count("messages");
                     }
                     Err(status) => {
@@ -254,6 +268,9 @@ impl World {
                 let due = u32::try_from(kept.min(oldest).0.div_ceil(3_600_000)).expect("a present");
                 assert_eq!(forget_hour, due, "day {day}: message {id}");
                 known.forget_hour = Some(due);
+                let text_due = done.after(retention.body).0.div_ceil(3_600_000);
+                let text_due = due.min(u32::try_from(text_due).expect("a present"));
+                known.text_hour = (!known.is_one_time).then_some(text_due);
             }
         }
         let held = &self.held;
@@ -263,11 +280,27 @@ impl World {
         });
         let (expected, found): (Vec<_>, Vec<_>) = (self.there.keys().collect(), found.keys().collect());
         assert_eq!(found, expected, "day {day}");
+        self.check_texts(day, hour);
         for number in (0..NUMBERS).map(number) {
             if self.there.values().all(|known| known.number != number) {
                 assert_eq!(self.gateway.stored(&number), 0, "day {day}: a number is left without a record");
             }
         }
+    }
+
+    fn check_texts(&mut self, day: u64, hour: u32) {
+        for known in self.there.values_mut() {
+            if known.text_hour.is_some_and(|due| due <= hour) {
+                // What is held is there beyond its time, and goes when it is held no more.
+                let is_held = self.held.contains(&(known.account, known.number.clone()));
+                known.text_hour = known.text_hour.filter(|_| is_held);
+                *self.counts.entry(if is_held { "texts held" } else { "texts forgotten" }).or_default() += 1;
+            }
+        }
+        let texts = self.gateway.texts();
+        let expected = self.there.iter().filter(|(_, known)| known.text_hour.is_some()).map(|(id, _)| *id);
+        assert_eq!(texts.keys().copied().collect::<Vec<_>>(), expected.collect::<Vec<_>>(), "day {day}: texts");
+        assert!(texts.values().all(|text| text == b"\0\0words"), "day {day}");
     }
 
     fn run(&mut self) {
@@ -310,6 +343,8 @@ fn a_hundred_and_twenty_days_are_as_the_model_says() {
         "reopened empty",
         "destroyed",
         "crashed",
+        "texts held",
+        "texts forgotten",
     ] {
         assert!(counts.get(what).is_some_and(|count| *count > 0), "it never happened: {what} of {counts:?}");
     }

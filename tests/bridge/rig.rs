@@ -322,6 +322,13 @@ impl Gateway {
         }
     }
 
+    /// The texts that the archive keeps, by message.
+    pub(crate) fn texts(&mut self) -> BTreeMap<u64, Vec<u8>> {
+        let step = self.store.search(None, usize::MAX, &|_, _: &_, _: &_| true).expect("a whole store");
+        let text = |id| self.store.kept_text(id).expect("a whole store").expect("it was found").1.into();
+        step.texts.into_iter().map(|(_, id)| (id.0, text(id))).collect()
+    }
+
     /// All records of an account, in journal and archive.
     pub(crate) fn records(&mut self, account: u16) -> Vec<Record> {
         let wanted = Wanted::account(AccountId(account), &Holds::none(self.holds.key().clone()));

@@ -1,6 +1,8 @@
 //! What persons may ask: erasing the records of a number wherever they are, and holding a number.
 
-use smppgate::bridge::Refusal;
+use std::time::Duration;
+
+use smppgate::bridge::{Input, Refusal};
 use smppgate::message::{AccountId, CarrierId, LinkId};
 use smppgate::pdu::{Address, CommandId, CommandStatus, Sm};
 use smppgate::policy::inbound::{InboundRule, Inbounds, Target};
@@ -321,6 +323,36 @@ fn a_text_that_is_not_needed_does_not_wait_for_its_neighbour() {
 }
 
 /// A message that the first carrier refused and the second took, and their links; the process dies at `crash`.
+#[test]
+fn a_text_stays_where_asked_for_and_a_one_time_code_never() {
+    for (kept_s, seen) in [(0, 0), (7 * 86_400, 1)] {
+        let mut gateway = Gateway::new(|policy| {
+            let retention = &mut policy.accounts[usize::from(ACME)].retention;
+            retention.body = Duration::from_secs(kept_s);
+            retention.one_time_service_types = vec!["OTP".to_owned()];
+        });
+        for (account, service_type) in [(ACME, &b""[..]), (ACME, b"otp"), (OTHER, b"")] {
+            let (client, carrier) = (gateway.client(account), gateway.carrier(0));
+            let sm = Sm { service_type, registered_delivery: 0, ..to(b"4791234567") };
+            gateway.submit(client, &sm).expect("accepted");
+            let sent = gateway.take(carrier);
+            gateway.answer(carrier, &sent[0], 0x0B, b"");
+            gateway.give(Input::Closed { link: client });
+            gateway.give(Input::Closed { link: carrier });
+        }
+        gateway.later(2 * 3_600);
+        assert_eq!(gateway.records(ACME).iter().filter(|record| record.archived.is_some()).count(), 2);
+        let texts: Vec<Vec<u8>> = gateway.texts().into_values().collect();
+        assert_eq!(texts.len(), seen, "kept for {kept_s} s");
+        assert!(texts.iter().all(|text| smppgate::bridge::kept_text(text).expect("a text").text() == to(b"").text()));
+        // Messages of the journal are gone with their blocks: what is left is the kept one.
+        assert_eq!(gateway.stored(to(b"").text()), seen);
+        gateway.later(kept_s + 3_600);
+        gateway.sweep();
+        assert!(gateway.texts().is_empty() && gateway.records(ACME).len() == 2, "it goes before its record");
+    }
+}
+
 fn taken_by_the_second(status: u32, crash: u32) -> (Gateway, LinkId) {
     let mut gateway = Gateway::new(|policy| {
         with_second(policy);

@@ -407,8 +407,8 @@ fn tokens(ring: &Ring, octets: &[u8]) -> Result<Vec<u32>, Unopened> {
     let mut last: Option<(u16, &[u8], u32)> = None;
     while start < octets.len() {
         let account = archive::account_at(octets, start)?.0;
-        let archive::Layout { source, destination, end } = archive::layout_at(octets, start)?;
-        start = end;
+        let archive::Layout { source, destination, text } = archive::layout_at(octets, start)?;
+        start = text.end;
         let token = |party: &[u8]| {
             let token = ring.token(account, Spelling::of(party).ending());
             token.map(|token| token.map_or(0, |token| token as u32))

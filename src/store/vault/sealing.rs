@@ -178,15 +178,15 @@ fn journal_secrets(octets: &[u8], secrets: &mut Vec<Secret>) -> Result<(), Damag
 fn archive_secrets(octets: &[u8], secrets: &mut Vec<Secret>) -> Result<(), Damage> {
     let mut start = archive::RECORDS_AT;
     while start < octets.len() {
-        let archive::Layout { source, destination, end } = archive::layout_at(octets, start)?;
+        let archive::Layout { source, destination, text } = archive::layout_at(octets, start)?;
         let account = archive::account_at(octets, start)?.0;
         secrets.push(Secret { account, start, text: source.start, end: source.end });
         secrets.push(Secret { account, start: source.end, text: destination.start, end: destination.end });
-        if end > destination.end {
-            // Nothing secret, and bound like the heads.
-            secrets.push(Secret { account, start: destination.end, text: end, end });
+        if text.end > destination.end {
+            // Other carriers are not secret, and bound like the heads.
+            secrets.push(Secret { account, start: destination.end, text: text.start, end: text.end });
         }
-        start = end;
+        start = text.end;
     }
     Ok(())
 }
