@@ -77,6 +77,8 @@ fn the_record_of_processing_names_everybody_for_people_and_programs() {
     let file = folder.path().join("gate.toml");
     let text = fs::read_to_string(reference()).expect("the reference");
     let keys = ["objects_to", "processor", "contact", "dpo", "controller"];
+    let text =
+        text.replace("#body = \"until_final\"", "retention = { max_age = \"90d\", body = \"7d\" }\nbody = \"retain\"");
     let text = keys.iter().fold(text, |text, key| text.replace(&format!("# {key}"), key));
     fs::write(&file, text).expect("written");
     let file = file.display().to_string();
@@ -87,7 +89,9 @@ fn the_record_of_processing_names_everybody_for_people_and_programs() {
         "* Data protection officer: Kari Nordmann, dpo@gateway.example\n",
         "| acme | Acme AS, Bergen | privacy@acme.example | fjord | backup (the account objects to it) |\n",
         "| fjord | Fjord AS | NO | eea | in use |\n",
-        "| message | 60 days |\n",
+        "| message | 60 days |\n| body | not at all |\n| body, acme | 7 days |\n| inbound | 60 days |\n",
+        "| any record, from its acceptance | 365 days |\n| any record, from its acceptance, acme | 90 days |\n",
+        "| audit_log | 730 days |\n",
     ] {
         assert!(out.contains(part), "{part}: {out}");
     }

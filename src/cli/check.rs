@@ -1,5 +1,7 @@
 //! `check`: a configuration in a few lines, and what deserves attention in it.
 
+use std::time::Duration;
+
 use super::{ConfigArgs, Failure};
 use crate::config::{Config, Durability};
 use crate::net::key_files;
@@ -61,7 +63,12 @@ fn summary(config: &Config, keys: &str) -> String {
             .map_or_else(|| "all countries with a route".to_owned(), |countries| codes(countries));
         let (binds, window) = (account.max_binds, account.window);
         let rate = per_second(account.rate);
-        text += &format!("account   {}: {countries}, {binds} binds, window {window}, {rate}\n", account.system_id);
+        let texts = match account.retention.body {
+            Duration::ZERO => String::new(),
+            kept => format!(", texts kept for {}", humantime::format_duration(kept)),
+        };
+        text +=
+            &format!("account   {}: {countries}, {binds} binds, window {window}, {rate}{texts}\n", account.system_id);
     }
     for (carrier, reach) in config.carriers() {
         let tls = if reach.tls.is_some() { " with TLS" } else { "" };

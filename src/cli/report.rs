@@ -12,7 +12,7 @@ use super::incident::{IncidentArgs, incident};
 use super::{ConfigArgs, Failure, json};
 use crate::clock::Unix;
 use crate::config::Config;
-use crate::policy::{Account, Carrier, Class, TransferBasis};
+use crate::policy::{Account, Carrier, Class, Policy, Retention, TransferBasis};
 
 /// Which report.
 #[derive(Args)]
@@ -93,7 +93,8 @@ const CATEGORIES: [&str; 4] = [
     "reception of text messages and recipients' numbers from the controllers' systems over SMPP",
     "routing by destination country and transmission to telecommunication carriers",
     "reception of delivery receipts and their return to the controller",
-    "storage of the message until it is final, and of its traffic data for the retention period",
+    "storage of the message until it is final, of its traffic data and, where the controller asks for it, its text for the \
+     retention period",
 ];
 
 /// Prints the report.
@@ -114,17 +115,6 @@ impl Record {
     fn of(config: &Config) -> Self {
         let policy = &config.policy;
         let controllers = policy.accounts.iter().map(|account| ControllerRow::of(config, account)).collect();
-        let periods = &policy.retention;
-        let retention = [
-            (Class::Message.name(), periods.message),
-            (Class::Body.name(), periods.body),
-            ("any record, from its acceptance", periods.max_age),
-            ("records of a closed account, set aside", periods.set_aside),
-            ("after that, sealed", periods.sealed),
-        ];
-        let keeping = policy.accounts.iter().filter(|account| !account.retention.body.is_zero());
-        let texts =
-            keeping.map(|account| (format!("{} of {}", Class::Body.name(), account.system_id), account.retention.body));
         Self {
             processor: config.privacy.processor.clone(),
             contact: config.privacy.contact.clone(),
@@ -132,12 +122,7 @@ impl Record {
             controllers,
             categories_of_processing: CATEGORIES.to_vec(),
             sub_processors: policy.carriers.iter().map(SubProcessor::of).collect(),
-            retention: retention
-                .map(|(class, period)| (class.to_owned(), period))
-                .into_iter()
-                .chain(texts)
-                .map(Kept::of)
-                .collect(),
+            retention: retention(policy),
             security_measures: measures(config),
         }
     }
@@ -236,10 +221,26 @@ fn measures(config: &Config) -> Vec<String> {
     measures
 }
 
-impl Kept {
-    fn of((class, period): (String, Duration)) -> Self {
-        Self { class, period: kept(period) }
+/// How long each class is kept, and of each account what is kept for another time.
+fn retention(policy: &Policy) -> Vec<Kept> {
+    let mut rows = Vec::new();
+    let mut row = |name: &str, period: &dyn Fn(&Retention) -> Duration| {
+        let all = period(&policy.retention);
+        rows.push(Kept { class: name.to_owned(), period: kept(all) });
+        let own = policy.accounts.iter().map(|account| (&account.system_id, period(&account.retention)));
+        let other = own.filter(|(_, own)| *own != all);
+        rows.extend(other.map(|(account, own)| Kept { class: format!("{name}, {account}"), period: kept(own) }));
+    };
+    for class in [Class::Message, Class::Body, Class::Inbound, Class::ReceiptQueue] {
+        row(class.name(), &|retention| retention.kept_for(class));
     }
+    row("any record, from its acceptance", &|retention| retention.max_age);
+    row("records of a closed account, set aside", &|retention| retention.set_aside);
+    row("after that, sealed", &|retention| retention.sealed);
+    for class in [Class::ActivityLog, Class::AuditLog] {
+        row(class.name(), &|retention| retention.kept_for(class));
+    }
+    rows
 }
 
 fn kept(period: Duration) -> String {

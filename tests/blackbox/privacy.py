@@ -136,7 +136,7 @@ def keeping(case, gateway):
     gateway.start()
     case.check(shown(gateway, **of)[0]["text"]["characters"] == TEXT.decode(), "they are there after a restart")
     report = Command(gateway, "report", "processing").out
-    case.check("body of keeper" in report and "7 days" in report, "the record of processing says so")
+    case.check("| body, keeper | 7 days |" in report and "| message, keeper | 30 days |" in report, "the record of processing says so")
     erased = subject(gateway, "erase", *LETTER, **of).json()
     case.check((erased["archived"], erased["texts"]) == (4, 2), "an erasure takes texts, too", erased)
     case.check(shown(gateway, **of) == [], "nothing is left of them")
