@@ -550,3 +550,21 @@ fn the_archive_tells_direction_and_keeps_no_text() {
     let swept = rig.store.sweep(at, 100).expect("a model store");
     assert_eq!(swept.records.iter().map(|records| (records.class, records.records)).collect::<Vec<_>>(), [(11, 1)]);
 }
+
+#[test]
+fn the_text_stays_where_the_account_keeps_texts() {
+    let mut rig = Rig::new();
+    let mut policy = policy();
+    policy.accounts[usize::from(ACME)].retention.body = Duration::from_secs(24 * 3600);
+    let (policy, enrolled) = (Box::new(policy), Box::new(rig.enrolled.clone()));
+    rig.handle(Input::Policy { policy, enrolled });
+    assert_eq!(rig.brings(&from_handset("4759440000", b"a secret")), OK);
+    let delivered = rig.bind(10, ACME, BindMode::Receiver, 0x34);
+    rig.answer(&delivered[0], OK);
+    let id = rig.archived().id;
+    let (_, text) = rig.store.kept_text(id).expect("a model store").expect("it is kept");
+    assert_eq!(smppgate::bridge::kept_text(&text).expect("a text").text(), b"a secret");
+    let swept = rig.store.sweep(EPOCH.after(Duration::from_secs(26 * 3600)), 100).expect("a model store");
+    let rows: Vec<_> = swept.records.iter().map(|records| (records.class, records.records)).collect();
+    assert_eq!(rows, [(Class::Body as u8, 1)]);
+}
