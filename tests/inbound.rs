@@ -116,7 +116,7 @@ impl Rig {
 
     fn connect_carriers(&mut self) {
         for (link, carrier) in [(FJORD, CarrierId(0)), (BACKUP, CarrierId(1))] {
-            self.handle(Input::CarrierBound { link, carrier, mode: BindMode::Transceiver });
+            self.handle(Input::CarrierBound { link, carrier, mode: BindMode::Transceiver, window: 10 });
         }
     }
 

@@ -180,7 +180,7 @@ impl Life {
         encode_resp(command.response(), CommandStatus::ESME_ROK, 1, Some(b"smsc"), &mut self.carrier.input);
         self.carrier.receive(now.mono);
         self.carrier.events.clear();
-        let input = Input::CarrierBound { link: CARRIER, carrier: CarrierId(0), mode };
+        let input = Input::CarrierBound { link: CARRIER, carrier: CarrierId(0), mode, window: 1000 };
         self.bridge.handle(input, now, &mut self.outbox);
         self.effects();
         assert!(self.client.session.is_bound() && self.carrier.session.is_bound());

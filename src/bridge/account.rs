@@ -9,7 +9,7 @@ use super::submit::LEGACY_ID;
 use super::tally::AccountTally;
 use super::{Bridge, seconds};
 use crate::clock::{Now, Unix};
-use crate::message::{AccountId, LinkId, MessageState};
+use crate::message::{AccountId, CarrierId, LinkId, MessageState};
 use crate::pdu::{BindResp, CommandId, CommandStatus, ReceiptSm, Sm};
 use crate::policy::{Cell, Country, DefaultAlphabet, GuardRules, Home, Policy, Rate, Retention, Transfers, retry};
 use crate::session::{BindMode, Control, Request};
@@ -32,6 +32,8 @@ pub(super) struct AccountState {
     countries: Option<Vec<Country>>,
     /// Where its data may go. Of an account that is configured no more: what it last said.
     pub(super) transfers: Transfers,
+    /// The carriers it objects to: those of `transfers` by number, for places change with the policy.
+    objects_to: Vec<CarrierId>,
     pub(super) permit: u16,
     /// Its position in the policy, `None` for one that is no longer configured.
     pub(super) position: Option<u16>,
@@ -79,6 +81,8 @@ pub(super) fn configure(states: &mut Vec<AccountState>, policy: &Policy, enrolle
     for state in states.iter_mut() {
         (state.configured, state.position, state.max_binds, state.guard) = (false, None, 0, None);
         state.retention.clone_from(&policy.retention);
+        let places = (0_u16..).zip(&enrolled.carriers).filter(|(_, id)| state.objects_to.contains(id));
+        state.transfers.objections = places.map(|(place, _)| place).collect();
     }
     for ((position, account), id) in (0_u16..).zip(&policy.accounts).zip(&enrolled.accounts) {
         let state = &mut states[id.0 as usize];
@@ -88,6 +92,8 @@ pub(super) fn configure(states: &mut Vec<AccountState>, policy: &Policy, enrolle
         state.rate = account.rate;
         state.countries.clone_from(&account.countries);
         state.transfers.clone_from(&account.transfers);
+        let carriers = account.transfers.objections.iter();
+        state.objects_to = carriers.filter_map(|place| enrolled.carriers.get(usize::from(*place)).copied()).collect();
         state.position = Some(position);
         state.home = account.home;
         state.alphabet = account.alphabet;
@@ -105,6 +111,7 @@ impl AccountState {
             rate: None,
             countries: None,
             transfers: Transfers::default(),
+            objects_to: Vec::new(),
             permit: Permits::ALL,
             position: None,
             home: None,

@@ -25,7 +25,6 @@ const EFFECTIVE_CHECK_MS: u64 = 60_000;
 #[derive(Debug)]
 pub(super) struct CarrierState {
     name: String,
-    window: u32,
     rate: Option<Rate>,
     pub(super) on_unknown: OnUnknown,
     pub(super) habits: Habits,
@@ -68,7 +67,6 @@ pub(super) fn configure(states: &mut Vec<CarrierState>, policy: &Policy, enrolle
     states.extend(enrolled.carrier_names.iter().skip(known).map(|name| CarrierState::new(name.clone())));
     for (carrier, id) in policy.carriers.iter().zip(&enrolled.carriers) {
         let state = &mut states[id.0 as usize];
-        state.window = carrier.window;
         state.rate = carrier.rate;
         state.on_unknown = carrier.on_unknown;
         state.habits.clone_from(&carrier.habits);
@@ -82,7 +80,6 @@ impl CarrierState {
     fn new(name: String) -> Self {
         Self {
             name,
-            window: 0,
             rate: None,
             on_unknown: OnUnknown::Resend,
             habits: Habits::default(),
@@ -168,11 +165,18 @@ impl CarrierState {
 
 impl Bridge {
     /// A carrier accepted our bind.
-    pub(super) fn carrier_bound(&mut self, link: LinkId, carrier: CarrierId, mode: BindMode, out: &mut Outbox) {
+    pub(super) fn carrier_bound(
+        &mut self,
+        link: LinkId,
+        carrier: CarrierId,
+        mode: BindMode,
+        window: u32,
+        out: &mut Outbox,
+    ) {
         let number = carrier.0;
         let Some(state) = self.carriers.get_mut(number as usize) else { return };
         let side = Side::Carrier { carrier: number };
-        let Some(index) = self.links.insert(link, side, mode, state.window) else { return };
+        let Some(index) = self.links.insert(link, side, mode, window) else { return };
         state.tally.links += 1;
         if self.stopping {
             self.links.now(index, out).control = crate::session::Control::Unbind;

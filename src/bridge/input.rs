@@ -35,6 +35,8 @@ pub enum Input {
         carrier: CarrierId,
         /// Directions of the bind.
         mode: BindMode,
+        /// Requests of ours that its session lets be open: what was configured when it was dialled.
+        window: u32,
     },
     /// A carrier refused our bind. One that is lost does no harm.
     CarrierRefused {

@@ -181,7 +181,9 @@ impl Bridge {
                 let bind = account::BindRequest { account, mode, command, sequence, interface_version };
                 self.bind(link, &bind, out);
             }
-            Input::CarrierBound { link, carrier, mode } => self.carrier_bound(link, carrier, mode, out),
+            Input::CarrierBound { link, carrier, mode, window } => {
+                self.carrier_bound(link, carrier, mode, window, out);
+            }
             Input::CarrierRefused { carrier } => self.bind_refused(carrier, now),
             Input::Closed { link } => self.closed(link, now),
             Input::Read { number, block } => self.read(number, block, now, out),

@@ -47,7 +47,7 @@ impl Bridge {
         self.inbound.configure(enrolled);
         self.renewal.policies += 1;
         self.renewal.renewed = Renewed::default();
-        let same_ways = self.policy.carriers.len() == policy.carriers.len()
+        let same_ways = self.lanes.counts_carriers_by(enrolled)
             && lead_alike(&self.policy.routes, &policy.routes)
             && self.permits_alike(known, &policy);
         self.policy = policy;

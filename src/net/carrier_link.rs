@@ -226,7 +226,7 @@ impl Greeter for Caller {
         self.dial.stand(Standing::Bound);
         tracing::info!(carrier = %self.dial.name, link = %self.link, mode = ?self.mode, "carrier bound");
         Greeting::Introduce(Introduction {
-            input: Input::CarrierBound { link: self.link, carrier, mode: self.mode },
+            input: Input::CarrierBound { link: self.link, carrier, mode: self.mode, window: settings.send_window },
             window: settings.window,
             send_window: settings.send_window,
         })

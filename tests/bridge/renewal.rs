@@ -178,3 +178,153 @@ fn a_first_day_that_moves_away_stops_a_carrier() {
     gateway.submit(acme, &message(b"hello")).expect("accepted");
     assert_eq!(left(&mut gateway, &links), [1, 0]);
 }
+
+/// A receipt of the carrier for a message that it knows by this id; our answer.
+fn report(gateway: &mut Gateway, link: LinkId, id: &str) -> u32 {
+    let text =
+        format!("id:{id} sub:001 dlvrd:001 submit date:2601021530 done date:2601021530 stat:DELIVRD err:000 text:");
+    let receipt = Sm { esm_class: 0x04, short_message: text.as_bytes(), ..message(b"") };
+    gateway.ask(link, |sequence, wire| receipt.encode(CommandId::DELIVER_SM, sequence, wire)).status
+}
+
+/// The carriers in another order, and every rule that names them by their place follows.
+fn turn_round(policy: &mut Policy) {
+    policy.carriers.reverse();
+    let last = policy.carriers.len() as u16 - 1;
+    let follow = |places: &mut Vec<u16>| places.iter_mut().for_each(|place| *place = last - *place);
+    policy.accounts.iter_mut().for_each(|account| follow(&mut account.transfers.objections));
+    let mut order: Vec<u16> = policy.routes.list()[0].carriers.carriers().collect();
+    follow(&mut order);
+    lead(policy, &order, None);
+}
+
+#[test]
+fn the_order_of_carriers_means_nothing() {
+    let mut gateway = Gateway::new(|policy| {
+        three(policy);
+        lead(policy, &[0, 1], None);
+        policy.accounts[0].transfers = Transfers { bases: None, objections: vec![0] };
+        policy.carriers[0].rate = Some(Rate::per_second(1));
+    });
+    let (acme, other) = (gateway.client(ACME), gateway.client(OTHER));
+    for client in [acme, other, acme] {
+        gateway.submit(client, &message(b"hello")).expect("accepted");
+    }
+    gateway.reload(turn_round);
+    let tally = gateway.tally();
+    assert_eq!((tally.rerouted, tally.messages_waiting), (0, 3));
+    gateway.submit(acme, &message(b"hello")).expect("accepted");
+    let links = [0, 1, 2].map(|carrier| gateway.carrier(carrier));
+    assert_eq!(left(&mut gateway, &links), [1, 3, 0], "each by its name");
+    gateway.submit(other, &message(b"hello")).expect("accepted");
+    gateway.reload(turn_round);
+    assert_eq!(left(&mut gateway, &links), [0, 0, 0], "what its rate has counted stays");
+    let names: Vec<String> = gateway.tally().carriers.into_iter().map(|(name, _)| name).collect();
+    assert_eq!(names, ["sandbox", "second", "third"], "and so do its counters");
+}
+
+#[test]
+fn a_removed_carrier_keeps_what_it_was_handed_and_gets_nothing_more() {
+    let mut gateway = Gateway::new(|policy| {
+        three(policy);
+        lead(policy, &[0, 1], None);
+        policy.carriers[0].window = 2;
+    });
+    let acme = gateway.client(ACME);
+    let first = gateway.carrier(0);
+    for _ in 0..5 {
+        gateway.submit(acme, &message(b"hello")).expect("accepted");
+    }
+    let handed = gateway.take(first);
+    assert_eq!(handed.len(), 2);
+    gateway.reload(|policy| {
+        policy.carriers.remove(0);
+        lead(policy, &[0], None);
+    });
+    assert_eq!(gateway.tally().rerouted, 3);
+    gateway.answer(first, &handed[0], 0, b"77");
+    let second = gateway.carrier(1);
+    assert_eq!(left(&mut gateway, &[first, second]), [0, 3], "its answer makes no room for more");
+    assert_eq!(report(&mut gateway, first, "77"), 0);
+    assert_eq!(gateway.take(acme).iter().filter(|left| left.command == CommandId::DELIVER_SM).count(), 1);
+    gateway.give(Input::Closed { link: first });
+    gateway.later(60);
+    assert_eq!(left(&mut gateway, &[second]), [1], "what it did not answer is another's now");
+}
+
+#[test]
+fn a_carrier_that_comes_back_is_the_one_it_was() {
+    let mut gateway = Gateway::new(three);
+    let acme = gateway.client(ACME);
+    let link = gateway.carrier(0);
+    gateway.submit(acme, &message(b"hello")).expect("accepted");
+    let handed = gateway.take(link);
+    gateway.answer(link, &handed[0], 0, b"77");
+    let gone = gateway.policy.carriers[0].clone();
+    gateway.reload(|policy| {
+        policy.carriers.remove(0);
+        lead(policy, &[1], None);
+    });
+    gateway.give(Input::Closed { link });
+    gateway.later(3600);
+    gateway.reload(|policy| {
+        policy.carriers.push(gone);
+        lead(policy, &[2], None);
+    });
+    let link = gateway.carrier(0);
+    assert_eq!(report(&mut gateway, link, "77"), 0);
+    assert_eq!(gateway.take(acme).iter().filter(|left| left.command == CommandId::DELIVER_SM).count(), 1);
+    assert_eq!(gateway.tally().carriers.len(), 3, "under its old number");
+    assert_eq!(gateway.tally().carriers[0].1.receipts_orphaned, 0);
+}
+
+#[test]
+fn what_a_removed_account_objected_to_is_known_by_name() {
+    let mut gateway = Gateway::new(|policy| {
+        three(policy);
+        lead(policy, &[0, 1], None);
+        policy.accounts[1].transfers = Transfers { bases: None, objections: vec![0] };
+    });
+    let other = gateway.client(OTHER);
+    for _ in 0..4 {
+        gateway.submit(other, &message(b"hello")).expect("accepted");
+    }
+    let gone = gateway.policy.carriers[0].clone();
+    gateway.reload(|policy| {
+        policy.accounts.remove(1);
+        policy.carriers.reverse();
+        lead(policy, &[2, 0], None);
+    });
+    let first = gateway.carrier(0);
+    assert_eq!(left(&mut gateway, &[first]), [0], "at another place");
+    gateway.reload(|policy| {
+        policy.carriers.pop();
+        lead(policy, &[1], None);
+    });
+    gateway.reload(|policy| {
+        policy.carriers.insert(0, gone);
+        lead(policy, &[0], None);
+    });
+    assert_eq!((left(&mut gateway, &[first]), gateway.tally().messages_waiting), (vec![0], 4), "nor once it is back");
+    gateway.reload(|policy| lead(policy, &[0, 2], None));
+    let second = gateway.carrier(1);
+    assert_eq!(left(&mut gateway, &[first, second]), [0, 4]);
+}
+
+#[test]
+fn messages_whose_only_carrier_is_removed_wait_for_another() {
+    let mut gateway = Gateway::new(three);
+    let acme = gateway.client(ACME);
+    let links = [0, 1].map(|carrier| gateway.carrier(carrier));
+    let tomorrow = gateway.now.unix.after(std::time::Duration::from_secs(86_400));
+    gateway.reload(|policy| policy.carriers[0].effective_from = Some(tomorrow));
+    gateway.submit(acme, &message(b"hello")).expect("accepted");
+    gateway.reload(|policy| {
+        policy.carriers.remove(0);
+        policy.routes = Routes::default();
+    });
+    assert_eq!(gateway.submit(acme, &message(b"hello")).map(drop), Err(0x0B), "nothing leads there");
+    assert_eq!((gateway.tally().messages_waiting, gateway.tally().rerouted), (1, 1));
+    gateway.reload(|policy| lead(policy, &[0], None));
+    assert_eq!(left(&mut gateway, &links), [0, 1]);
+}

@@ -159,7 +159,11 @@ impl Gateway {
     /// Our transceiver at the carrier.
     pub(crate) fn carrier(&mut self, carrier: u16) -> LinkId {
         let link = self.link();
-        self.give(Input::CarrierBound { link, carrier: CarrierId(carrier), mode: BindMode::Transceiver });
+        let (carrier, mode) = (CarrierId(carrier), BindMode::Transceiver);
+        let place = self.enrolled.carriers.iter().position(|id| *id == carrier);
+        // One that is configured no more has no window of today; its links were dialled before.
+        let window = place.map_or(10, |place| self.policy.carriers[place].window);
+        self.give(Input::CarrierBound { link, carrier, mode, window });
         link
     }
 

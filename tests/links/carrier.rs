@@ -81,8 +81,8 @@ impl Carrier {
         peer.send(&pdu(RESP, CommandStatus::ESME_ROK, sequence, b"fjord\0")).await;
         let known = desk.opened().await;
         match desk.letter().await {
-            Mail::Input(Input::CarrierBound { link, carrier: FJORD, mode: BindMode::Transceiver }) => {
-                assert_eq!(link, known.link);
+            Mail::Input(Input::CarrierBound { link, carrier: FJORD, mode: BindMode::Transceiver, window }) => {
+                assert_eq!((link, window), (known.link, settings().send_window));
             }
             other => panic!("the bind should be reported, not {other:?}"),
         }

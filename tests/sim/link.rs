@@ -197,7 +197,7 @@ impl Link {
                 (Event::Bound, Side::Carrier { carrier, mode, .. }) => {
                     self.introduced = true;
                     let carrier = CarrierId(carrier as u16);
-                    self.mail.push_back(Input::CarrierBound { link: self.id, carrier, mode });
+                    self.mail.push_back(Input::CarrierBound { link: self.id, carrier, mode, window: self.window });
                 }
                 (event, _) if self.introduced => self.events.push(event),
                 _ => {}

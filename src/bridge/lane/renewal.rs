@@ -46,6 +46,11 @@ impl Lanes {
         self.permits.clone()
     }
 
+    /// Whether the places of carriers in the policy stay what they are.
+    pub(in super::super) fn counts_carriers_by(&self, enrolled: &Enrolled) -> bool {
+        self.carrier_ids == enrolled.carriers
+    }
+
     /// The same ways under these rules: rates and what carriers take may be others.
     pub(in super::super) fn adjust(&mut self, permits: Permits, policy: &Policy, carriers: &[CarrierState]) {
         self.permits = permits;
