@@ -69,6 +69,8 @@
 //!    wait; by the path that recovery takes, for a restart with other rules must come to the same (`bridge/renewal`).
 //! 3. Then the entrance knows the new accounts, and binds of those that are gone are closed. The answer waits for the next flush, and
 //!    so for everything that was decided before.
+//! 4. The links to the carriers follow by themselves (`net/fleet`). A carrier is known by the number of its name, and its place in a
+//!    policy is only good for that policy. A link that is not wanted any more takes nothing more, awaits its answers and unbinds.
 //!
 //! # The rights of a person
 //!

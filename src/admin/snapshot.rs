@@ -17,7 +17,7 @@ pub struct Snapshot {
     pub uptime_ms: u64,
     /// One row for each account, in the order of the configuration.
     pub accounts: Vec<AccountRow>,
-    /// One row for each carrier, in the order of the configuration.
+    /// One row for each carrier, in the order of the configuration; then those that are configured no more.
     pub carriers: Vec<CarrierRow>,
     /// One row for each destination country that has been asked for.
     pub countries: Vec<CountryRow>,

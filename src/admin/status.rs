@@ -231,8 +231,8 @@ fn total(snapshot: &mut Snapshot, before: &Snapshot) {
         let then = before.accounts.get(index).filter(|then| then.system_id == row.system_id);
         row.accepted_per_second = rate(row.accepted, then.map_or(0, |then| then.accepted));
     }
-    for (row, index) in snapshot.carriers.iter_mut().zip(0..) {
-        let then = before.carriers.get(index).filter(|then| then.name == row.name);
+    for row in &mut snapshot.carriers {
+        let then = before.carriers.iter().find(|then| then.name == row.name);
         row.forwarded_per_second = rate(row.forwarded, then.map_or(0, |then| then.forwarded));
     }
     for row in &mut snapshot.countries {

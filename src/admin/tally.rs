@@ -12,7 +12,7 @@ impl Snapshot {
     pub fn of(tally: &Tally, policy: &Policy) -> Self {
         let mut snapshot = Self {
             accounts: tally.accounts.iter().map(|(name, own)| account(name, own, policy)).collect(),
-            carriers: tally.carriers.iter().map(|(name, own)| carrier(name, own, policy)).collect(),
+            carriers: carriers(tally, policy),
             countries: tally.countries.iter().map(|own| country(own, policy)).collect(),
             ..Self::default()
         };
@@ -73,15 +73,25 @@ fn account(name: &str, own: &AccountTally, policy: &Policy) -> AccountRow {
     }
 }
 
+/// In the order of the configuration; behind them those that are configured no more.
+fn carriers(tally: &Tally, policy: &Policy) -> Vec<CarrierRow> {
+    let place = |row: &CarrierRow| policy.carriers.iter().position(|carrier| carrier.name == row.name);
+    let mut rows: Vec<_> = tally.carriers.iter().map(|(name, own)| carrier(name, own, policy)).collect();
+    rows.sort_by_key(|row| place(row).unwrap_or(usize::MAX));
+    rows
+}
+
 fn carrier(name: &str, own: &CarrierTally, policy: &Policy) -> CarrierRow {
     let rules = policy.carriers.iter().find(|carrier| carrier.name == name);
+    // Nobody tries one that is configured no more, so its breaker would stay as it is.
+    let breaker = if rules.is_some() { own.breaker } else { BreakerState::Closed };
     CarrierRow {
         name: name.to_owned(),
         links_bound: u64::from(own.links),
         links: rules.map_or(0, |rules| u64::from(rules.links)),
         state: String::new(),
-        suspended: own.breaker != BreakerState::Closed,
-        breaker: own.breaker.as_str(),
+        suspended: breaker != BreakerState::Closed,
+        breaker: breaker.as_str(),
         breaker_opened: own.breaker_opened,
         window_used: own.window_used,
         window: own.window,

@@ -81,7 +81,8 @@ impl CarrierState {
         Self {
             name,
             rate: None,
-            on_unknown: OnUnknown::Resend,
+            // Of one that is configured no more: that a message was handed to it is only on disk where it must not go again.
+            on_unknown: OnUnknown::Fail,
             habits: Habits::default(),
             rewrites: false,
             cell: Cell::default(),

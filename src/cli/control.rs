@@ -297,10 +297,10 @@ fn status_text(row: &StatusRow) -> String {
     for carrier in rows("carriers") {
         let (bound, links) = (number(&carrier, "links_bound"), number(&carrier, "links"));
         let (rate, waiting) = (number(&carrier, "forwarded_per_second"), number(&carrier, "waiting"));
-        text += &format!(
-            "carrier    {}: {bound} of {links} links, {rate:.0}/s, {waiting} waiting\n",
-            name(&carrier, "name")
-        );
+        let state = Some(name(&carrier, "state")).filter(|state| !matches!(&state[..], "" | "bound"));
+        let state = state.map_or_else(String::new, |state| format!(", {state}"));
+        let who = name(&carrier, "name");
+        text += &format!("carrier    {who}: {bound} of {links} links, {rate:.0}/s, {waiting} waiting{state}\n");
     }
     for account in rows("accounts") {
         let system_id = name(&account, "system_id");

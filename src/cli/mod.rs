@@ -84,6 +84,9 @@ enum Command {
     /// Let the running process drain and stop
     Drain(control::DrainArgs),
     /// Let the running process take over what changed in its configuration
+    ///
+    /// Accounts, carriers and all other rules, whole or not at all; the answer says what changed and what became of the messages
+    /// that wait. Where listeners, store or another key differs that needs a restart, nothing changes and the keys are named.
     Reload(control::ReloadArgs),
     /// Disable or enable an account
     #[command(subcommand)]

@@ -130,8 +130,9 @@ fn snapshot(pulse: &Pulse, server: &Watch, policy: &Policy, clock: Clock) -> Sna
     let mut snapshot = Snapshot::of(&pulse.tally, policy);
     snapshot.at_unix_ms = now.unix.0;
     snapshot.uptime_ms = now.mono.0 / 1000;
-    for (row, standing) in snapshot.carriers.iter_mut().zip(server.carrier_standings()) {
-        row.state = standing.to_string();
+    for row in &mut snapshot.carriers {
+        let standing = server.carrier_standing(&row.name);
+        row.state = standing.map_or_else(|| "not configured".to_owned(), |standing| standing.to_string());
     }
     if let Some(tally) = server.links.borrow().as_ref() {
         snapshot.links = LinkRow::of(&tally.totals(Role::Smsc), &tally.totals(Role::Esme));

@@ -6,8 +6,7 @@ use std::fmt;
 
 use toml::{Table, Value};
 
-use super::{CarrierConfig, Config};
-use crate::policy::Carrier;
+use super::Config;
 
 /// Most names of a kind that are told in full.
 const NAMES_MAX: usize = 8;
@@ -181,43 +180,7 @@ pub fn needing_restart(old: &Config, new: &Config) -> Vec<String> {
     let (kept, keep) = (&old.policy.retention, &new.policy.retention);
     look("retention.activity", kept.activity_log == keep.activity_log);
     look("retention.audit", kept.audit_log == keep.audit_log);
-    keys.extend(carriers_needing_restart(old, new));
     keys
-}
-
-fn carriers_needing_restart(old: &Config, new: &Config) -> Vec<String> {
-    let names = |config: &Config| config.policy.carriers.iter().map(|carrier| carrier.name.clone()).collect::<Vec<_>>();
-    let (before, after) = (names(old), names(new));
-    let added = after.iter().filter(|name| !before.contains(name)).map(|name| format!("carrier \"{name}\" (added)"));
-    let removed =
-        before.iter().filter(|name| !after.contains(name)).map(|name| format!("carrier \"{name}\" (removed)"));
-    let mut keys: Vec<String> = added.chain(removed).collect();
-    if keys.is_empty() && before != after {
-        keys.push("the order of [[carrier]]".to_owned());
-    }
-    if keys.is_empty() {
-        for (old, new) in old.carriers().zip(new.carriers()) {
-            keys.extend(reach(old, new).into_iter().map(|key| format!("carrier \"{}\".{key}", old.0.name)));
-        }
-    }
-    keys
-}
-
-/// The keys of a carrier that its links were opened with.
-fn reach(old: (&Carrier, &CarrierConfig), new: (&Carrier, &CarrierConfig)) -> Vec<&'static str> {
-    let ((rules, own), (new_rules, new_own)) = (old, new);
-    let looks = [
-        ("address", own.address == new_own.address),
-        ("system_id", own.system_id == new_own.system_id),
-        ("password", own.password == new_own.password),
-        ("system_type", own.system_type == new_own.system_type),
-        ("bind", own.bind == new_own.bind),
-        ("links", rules.links == new_rules.links),
-        ("window", rules.window == new_rules.window),
-        ("enquire_link", own.enquire_link == new_own.enquire_link),
-        ("tls", own.tls == new_own.tls),
-    ];
-    looks.into_iter().filter(|(_, is_same)| !is_same).map(|(key, _)| key).collect()
 }
 
 #[cfg(test)]
@@ -248,10 +211,14 @@ mod tests {
     }
 
     #[test]
-    fn order_and_form_of_accounts_are_no_change() {
+    fn order_and_form_of_what_has_a_name_are_no_change() {
         let old = "[[account]]\nsystem_id = \"a\"\n[[account]]\nsystem_id = \"b\"\nrate = 5\n";
         let new = "# a comment\n[[account]]\nrate = 5\nsystem_id = 'b'\n[[account]]\nsystem_id = \"a\"\n";
         assert!(Changes::between(old, new).is_nothing());
+        let carriers = |names: [&str; 2]| names.map(|name| format!("[[carrier]]\nname = \"{name}\"\n")).concat();
+        assert!(Changes::between(&carriers(["fjord", "backup"]), &carriers(["backup", "fjord"])).is_nothing());
+        let changes = Changes::between(&carriers(["fjord", "backup"]), &carriers(["nord", "fjord"]));
+        assert_eq!(changes.in_full(), "carrier added nord; carrier removed backup");
     }
 
     #[test]
@@ -265,8 +232,10 @@ mod tests {
         assert_eq!(other("127.0.0.1:2775", "127.0.0.1:2799"), ["listen.smpp"]);
         let mut new = old.clone();
         new.carriers[0].address = "elsewhere:1".to_owned();
+        (new.carriers[0].system_id, new.carriers[0].password) =
+            ("other".to_owned(), crate::config::Secret::new("other"));
         new.limits.backlog += 1;
         new.session.drain += std::time::Duration::from_secs(1);
-        assert_eq!(needing_restart(&old, &new), ["session", "limits", "carrier \"sandbox\".address"]);
+        assert_eq!(needing_restart(&old, &new), ["session", "limits"], "carriers come and go");
     }
 }

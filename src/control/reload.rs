@@ -146,7 +146,7 @@ impl Reloader {
 
     async fn take_over(&self, config: &Config, changes: &Changes) -> Result<TakenOver, String> {
         let removed = changes.removed_accounts();
-        let taken = self.renewer.take_over(Arc::clone(&config.policy), removed).await;
+        let taken = self.renewer.take_over(config, removed).await;
         let taken = taken.map_err(|fault| fault.to_string())?;
         let accounts = config.policy.accounts.iter().map(|account| account.system_id.clone()).collect();
         self.accounts.store(Arc::new(accounts));

@@ -1,4 +1,4 @@
-//! Links to carriers, the ESME role: dial, bind, run, and dial again for as long as the process wants.
+//! Links to carriers, the ESME role: dial, bind, run, and dial again for as long as the link is wanted.
 //!
 //! Knows nothing of messages; how many links a carrier has, and in which modes, is the caller's choice.
 
@@ -14,7 +14,8 @@ use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::time::{sleep, timeout};
 
 use super::backoff::Backoff;
-use super::link::{Ended, Greeter, Greeting, Introduction, Link};
+use super::berth::{Flag, Mooring};
+use super::link::{Ended, Greeter, Greeting, Introduction, Link, Surroundings};
 use super::rim::Rim;
 use super::stop::StopWatch;
 use crate::bridge::Input;
@@ -120,6 +121,18 @@ impl Dial {
         Arc::new(Self { carrier, name: name.into(), own: Own::of(bind), settings, standing: Mutex::default() })
     }
 
+    /// Whose links they are.
+    #[must_use]
+    pub fn carrier(&self) -> CarrierId {
+        self.carrier
+    }
+
+    /// Its name.
+    #[must_use]
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
     /// What became of the last try.
     #[must_use]
     pub fn standing(&self) -> Standing {
@@ -131,13 +144,15 @@ impl Dial {
     }
 }
 
-/// Keeps one link bound in `mode` until `stop` turns true; then it unbinds and returns.
+/// Keeps one link bound in `mode` until `stop` turns true or the other end of `mooring` has it leave; then it answers what
+/// is open, unbinds and returns.
 pub async fn keep_bound<C: Connect>(
     dial: Arc<Dial>,
     mode: BindMode,
     connect: Arc<C>,
     rim: Arc<Rim>,
     mut stop: StopWatch,
+    mut mooring: Mooring,
 ) {
     let mut backoff = Backoff::default();
     let chance = RandomState::new();
@@ -145,14 +160,20 @@ pub async fn keep_bound<C: Connect>(
         let wished = stop.clone();
         let tried = tokio::select! {
             biased;
-            () = until_stopped(&mut stop) => return,
+            () = mooring.until_unwanted(&mut stop) => return,
             tried = timeout(CONNECT_TIMEOUT, connect.connect()) => tried,
         };
         let refused = match tried.unwrap_or_else(|_| Err(io::ErrorKind::TimedOut.into())) {
             Ok(stream) => {
-                let ended = run(&dial, mode, stream, &rim, wished).await;
+                let ended = run(&dial, mode, stream, &rim, wished, &mooring).await;
+                mooring.flag.set(false);
                 backoff.lasted(ended.introduced_us.map(Duration::from_micros));
-                settle(&dial, &rim, ended)
+                let refused = settle(&dial, &rim, ended);
+                if mooring.is_unwanted() {
+                    return;
+                }
+                dial.stand(Standing::Lost(ended.reason));
+                refused
             }
             Err(error) => {
                 tracing::warn!(carrier = %dial.name, %error, "carrier is unreachable");
@@ -163,18 +184,13 @@ pub async fn keep_bound<C: Connect>(
         };
         tokio::select! {
             biased;
-            () = until_stopped(&mut stop) => return,
+            () = mooring.until_unwanted(&mut stop) => return,
             () = sleep(backoff.next(refused, chance.hash_one(turn))) => {}
         }
     }
 }
 
-/// Returns when the process wants to stop, or can no longer say.
-async fn until_stopped(stop: &mut StopWatch) {
-    let _closed = stop.wait_for(|wish| *wish).await.map(|_| ());
-}
-
-async fn run<S>(dial: &Arc<Dial>, mode: BindMode, stream: S, rim: &Rim, stop: StopWatch) -> Ended
+async fn run<S>(dial: &Arc<Dial>, mode: BindMode, stream: S, rim: &Rim, stop: StopWatch, mooring: &Mooring) -> Ended
 where
     S: AsyncRead + AsyncWrite + Unpin,
 {
@@ -183,12 +199,13 @@ where
     let mut session = Session::new(Role::Esme, dial.settings, now);
     let mut first = BytesMut::new();
     session.bind(mode.command(), &dial.own.bind(), now, &mut first);
-    let caller = Box::new(Caller { link, mode, dial: Arc::clone(dial) });
+    let caller = Box::new(Caller { link, mode, dial: Arc::clone(dial), flag: mooring.flag.clone() });
     let around = rim.surround(link, dial.settings.response_timeout, stop);
+    let around = Surroundings { own: Some(mooring.wish.clone()), ..around };
     Link::new(stream, session, first, caller, around).run().await
 }
 
-/// Notes how a link ended. The status, if the carrier refused the bind.
+/// Tells how a link ended. The status, if the carrier refused the bind.
 fn settle(dial: &Dial, rim: &Rim, ended: Ended) -> Option<CommandStatus> {
     let bound = ended.introduced_us.is_some();
     let refused = match ended.reason {
@@ -208,7 +225,6 @@ fn settle(dial: &Dial, rim: &Rim, ended: Ended) -> Option<CommandStatus> {
     } else {
         tracing::warn!(carrier = %dial.name, reason = %ended.reason, "carrier link lost");
     }
-    dial.stand(Standing::Lost(ended.reason));
     refused
 }
 
@@ -217,6 +233,7 @@ struct Caller {
     link: LinkId,
     mode: BindMode,
     dial: Arc<Dial>,
+    flag: Flag,
 }
 
 impl Greeter for Caller {
@@ -224,6 +241,7 @@ impl Greeter for Caller {
         let Event::Bound = event else { return Greeting::Ignore };
         let Dial { carrier, settings, .. } = *self.dial;
         self.dial.stand(Standing::Bound);
+        self.flag.set(true);
         tracing::info!(carrier = %self.dial.name, link = %self.link, mode = ?self.mode, "carrier bound");
         Greeting::Introduce(Introduction {
             input: Input::CarrierBound { link: self.link, carrier, mode: self.mode, window: settings.send_window },

@@ -9,7 +9,9 @@ use std::sync::Arc;
 
 use tokio::sync::oneshot;
 
+use super::fleet::Gone;
 use super::inbox::{Inbox, Mail, Stopped, WeakInbox};
+use super::tls::TlsError;
 use crate::bridge::{Cleared, Hits, Renewed, Standing, hits};
 use crate::message::{AccountId, MessageId};
 use crate::policy::{Holds, Policy, Wanted};
@@ -183,10 +185,19 @@ pub enum ErrandFault {
     /// The store failed.
     #[error(transparent)]
     Store(#[from] Fault),
+    /// A carrier cannot be reached over TLS as the rules say.
+    #[error(transparent)]
+    Tls(#[from] TlsError),
 }
 
 impl From<Stopped> for ErrandFault {
     fn from(_: Stopped) -> Self {
+        Self::Stopped
+    }
+}
+
+impl From<Gone> for ErrandFault {
+    fn from(_: Gone) -> Self {
         Self::Stopped
     }
 }

@@ -2,18 +2,18 @@
 //! stop. Then it stops accepting, unbinds, drains, flushes and returns.
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use tokio::net::TcpListener;
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinSet;
 
 use super::account_link::Reception;
-use super::carrier_link::{Connect, Dial, Standing, keep_bound};
+use super::carrier_link::Standing;
 use super::credentials::{Directory, Entrance};
 use super::crowd::{Crowd, CrowdLimits};
 use super::decide::{Decider, Pulse};
 use super::errand::Registry;
+use super::fleet::{Command, Connectors, Fleet, Office, Wanted};
 use super::inbox::{Inbox, Mail};
 use super::journal;
 use super::listen::listen;
@@ -22,15 +22,14 @@ use super::rim::Rim;
 use super::roster::Roster;
 use super::sweeps::Sweeps;
 use super::tally::Tally;
-use super::tls::{Clear, OverTls, ServerTls, TlsError, TlsFiles};
+use super::tls::{ServerTls, TlsError, TlsFiles};
 use crate::audit::Recorder;
 use crate::bridge::{Bridge, Input};
 use crate::clock::Clock;
-use crate::config::{CarrierBind, CarrierConfig, Config, EncryptionConfig, Tls};
+use crate::config::{Config, EncryptionConfig, Tls};
 use crate::limits;
-use crate::pdu::{Bind, Password};
 use crate::policy::{Holds, Policy, Token, TokenKey};
-use crate::session::{BindMode, Settings};
+use crate::session::Settings;
 use crate::store::{Durability, Enrolled, Fault, KeyFiles, MasterFiles, Progress, SledStore, Store, Tuning, Vault};
 
 /// Why the server could not start, or ended early.
@@ -65,10 +64,6 @@ pub enum ServeError {
     Ended,
 }
 
-/// Requests of a carrier that may be open on one link, at least. Each of its receipts waits for a commit, and one that is
-/// not read for lack of room holds up the answers to our own requests behind it.
-const CARRIER_REQUESTS: u32 = 1_000;
-
 /// Where the server is, for `/readyz` and the status page.
 #[derive(Clone, Debug, Default)]
 pub enum Phase {
@@ -92,8 +87,8 @@ pub struct Watch {
     pub pulse: watch::Receiver<Arc<Pulse>>,
     /// Counters of links and binds; `None` until it runs.
     pub links: watch::Receiver<Option<Arc<Tally>>>,
-    /// How the links of each carrier stand, in the order of the configuration.
-    pub standings: watch::Receiver<Vec<Arc<Dial>>>,
+    /// The links to carriers that are wanted, in the order of the configuration.
+    pub carriers: watch::Receiver<Vec<Wanted>>,
     /// The links of clients; may be asked to go.
     pub roster: Arc<Roster>,
     /// Where binds are checked; `None` until it runs.
@@ -144,7 +139,7 @@ pub struct Board {
     phase: watch::Sender<Phase>,
     pulse: watch::Sender<Arc<Pulse>>,
     links: watch::Sender<Option<Arc<Tally>>>,
-    standings: watch::Sender<Vec<Arc<Dial>>>,
+    fleet: Office,
     roster: Arc<Roster>,
     entrance: watch::Sender<Option<Arc<Entrance>>>,
     registry: watch::Sender<Option<Registry>>,
@@ -157,30 +152,35 @@ impl Board {
         let (phase, phase_watch) = watch::channel(Phase::Opening);
         let (pulse, pulse_watch) = watch::channel(Arc::default());
         let (links, links_watch) = watch::channel(None);
-        let (standings, standings_watch) = watch::channel(Vec::new());
+        let (command, office) = Command::new();
         let (entrance, entrance_watch) = watch::channel(None);
         let (registry, registry_watch) = watch::channel(None);
-        let renewer =
-            Renewer { entrance: entrance_watch.clone(), registry: registry.clone(), roster: Arc::clone(&roster) };
+        let carriers = command.watch();
+        let renewer = Renewer {
+            entrance: entrance_watch.clone(),
+            registry: registry.clone(),
+            roster: Arc::clone(&roster),
+            fleet: command,
+        };
         let watch = Watch {
             phase: phase_watch,
             pulse: pulse_watch,
             links: links_watch,
-            standings: standings_watch,
+            carriers,
             roster: Arc::clone(&roster),
             entrance: entrance_watch,
             registry: registry_watch,
             renewer,
         };
-        (Self { phase, pulse, links, standings, roster, entrance, registry }, watch)
+        (Self { phase, pulse, links, fleet: office, roster, entrance, registry }, watch)
     }
 }
 
 impl Watch {
-    /// How each carrier stands, in the order of the configuration.
+    /// How a carrier stands; `None` for one that is not configured.
     #[must_use]
-    pub fn carrier_standings(&self) -> Vec<Standing> {
-        self.standings.borrow().iter().map(|dial| dial.standing()).collect()
+    pub fn carrier_standing(&self, name: &str) -> Option<Standing> {
+        self.carriers.borrow().iter().find(|carrier| carrier.name() == name).map(Wanted::standing)
     }
 }
 
@@ -197,6 +197,7 @@ pub async fn serve(
     mut stop: watch::Receiver<bool>,
 ) -> Result<(), ServeError> {
     let tls = server_tls(&config)?;
+    let connectors = Connectors::of(&config)?;
     let recorder = records.recorder.clone();
     let (store, bridge, enrolled, holds) = open(&config, clock, seed, &board.phase, records).await?;
     let enrolled = Arc::new(enrolled);
@@ -215,12 +216,12 @@ pub async fn serve(
 
     let (stop_links, links_stop) = watch::channel(false);
     let mut tasks = JoinSet::new();
-    let dials = start_carriers(&config, &enrolled, &rim, &links_stop, &mut tasks)?;
-    board.standings.send_replace(dials);
+    let settings = session_settings(&config);
+    let wanted = connectors.wanted(&config, &enrolled, settings);
+    tasks.spawn(Fleet::new(board.fleet, wanted, Arc::clone(&rim), links_stop.clone()).run());
     let directory = Directory::new(Arc::clone(&config.policy), enrolled.accounts.as_slice().into());
     let entrance = Entrance::new(clock, directory);
     board.entrance.send_replace(Some(Arc::clone(&entrance)));
-    let settings = session_settings(&config);
     let reception = Reception::attended(rim, entrance, settings, links_stop.clone(), board.roster);
     let crowd = Crowd::new(CrowdLimits { links: config.limits.links as usize, ..CrowdLimits::default() });
     if let Some(listener) = listeners.smpp {
@@ -381,7 +382,8 @@ pub fn key_files(config: &Config) -> KeyFiles {
     KeyFiles { folder: config.store.path.join("keys"), master, register: destroyed_keys }
 }
 
-fn session_settings(config: &Config) -> Settings {
+/// What the configuration says of every session.
+pub(super) fn session_settings(config: &Config) -> Settings {
     let timers = &config.session;
     Settings {
         init_timeout: timers.init_timeout,
@@ -390,73 +392,4 @@ fn session_settings(config: &Config) -> Settings {
         response_timeout: timers.response_timeout,
         ..Settings::default()
     }
-}
-
-/// Starts the links of every carrier.
-fn start_carriers(
-    config: &Config,
-    enrolled: &Enrolled,
-    rim: &Arc<Rim>,
-    stop: &watch::Receiver<bool>,
-    tasks: &mut JoinSet<()>,
-) -> Result<Vec<Arc<Dial>>, ServeError> {
-    let mut dials = Vec::new();
-    for ((reach, carrier), id) in config.carriers.iter().zip(&config.policy.carriers).zip(&enrolled.carriers) {
-        let bind = Bind {
-            system_id: reach.system_id.as_bytes(),
-            password: Password(reach.password.reveal().as_bytes()),
-            system_type: reach.system_type.as_bytes(),
-            interface_version: 0x34,
-            addr_ton: 0,
-            addr_npi: 0,
-            address_range: b"",
-        };
-        let settings = Settings {
-            enquire_link: reach.enquire_link,
-            // A carrier with nothing to say is a carrier without traffic.
-            inactivity: None,
-            init_timeout: Duration::from_secs(10),
-            window: carrier.window.saturating_mul(2).max(CARRIER_REQUESTS),
-            send_window: carrier.window,
-            ..session_settings(config)
-        };
-        let dial = Dial::new(*id, &carrier.name, &bind, settings);
-        let modes = modes(reach, carrier.links);
-        match &reach.tls {
-            None => {
-                let connect = Arc::new(Clear { address: reach.address.clone() });
-                keep_all(tasks, &dial, &modes, &connect, rim, stop);
-            }
-            Some(tls) => {
-                let connect = OverTls::new(&reach.address, &tls.server_name, &tls.ca)?;
-                keep_all(tasks, &dial, &modes, &Arc::new(connect), rim, stop);
-            }
-        }
-        dials.push(dial);
-    }
-    Ok(dials)
-}
-
-fn keep_all<C: Connect>(
-    tasks: &mut JoinSet<()>,
-    dial: &Arc<Dial>,
-    modes: &[BindMode],
-    connect: &Arc<C>,
-    rim: &Arc<Rim>,
-    stop: &watch::Receiver<bool>,
-) {
-    for mode in modes {
-        tasks.spawn(keep_bound(Arc::clone(dial), *mode, Arc::clone(connect), Arc::clone(rim), stop.clone()));
-    }
-}
-
-/// One mode per link.
-fn modes(reach: &CarrierConfig, links: u32) -> Vec<BindMode> {
-    let pair = [BindMode::Transmitter, BindMode::Receiver];
-    (0..links as usize)
-        .map(|link| match reach.bind {
-            CarrierBind::Transceiver => BindMode::Transceiver,
-            CarrierBind::TransmitterReceiver => pair[link % 2],
-        })
-        .collect()
 }

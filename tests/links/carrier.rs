@@ -6,15 +6,15 @@ use std::time::Duration;
 
 use smppgate::bridge::Input;
 use smppgate::message::CarrierId;
-use smppgate::net::{Connect, Dial, Mail, Standing, keep_bound};
+use smppgate::net::{Berth, Connect, Dial, Mail, Standing, keep_bound};
 use smppgate::pdu::{Bind, CommandId, CommandStatus, Password};
-use smppgate::session::{BindMode, CloseReason, Role};
+use smppgate::session::{BindMode, CloseReason, Event, Role};
 use tokio::io::{DuplexStream, duplex};
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinHandle;
 use tokio::time::{Instant, timeout};
 
-use crate::desk::{Desk, Known, PIPE, sequences, settings};
+use crate::desk::{Desk, Known, PIPE, sequences, settings, with_request};
 use crate::peer::{FOREVER, Peer, pdu, request};
 
 const FJORD: CarrierId = CarrierId(3);
@@ -37,6 +37,7 @@ struct Carrier {
     dialled: mpsc::UnboundedReceiver<DuplexStream>,
     dial: Arc<Dial>,
     stop: watch::Sender<bool>,
+    berth: Berth,
     task: JoinHandle<()>,
 }
 
@@ -47,8 +48,9 @@ fn carrier(desk: &Desk) -> Carrier {
         Bind { system_id: b"smppgate", password: Password(b"secret"), interface_version: 0x34, ..Bind::default() };
     let dial = Dial::new(FJORD, "fjord", &bind, settings());
     let (rim, exchange) = (Arc::clone(&desk.rim), Arc::new(Exchange(sender)));
-    let task = tokio::spawn(keep_bound(Arc::clone(&dial), BindMode::Transceiver, exchange, rim, stopped));
-    Carrier { dialled, dial, stop, task }
+    let (berth, mooring) = Berth::new(&Arc::default());
+    let task = tokio::spawn(keep_bound(Arc::clone(&dial), BindMode::Transceiver, exchange, rim, stopped, mooring));
+    Carrier { dialled, dial, stop, berth, task }
 }
 
 impl Carrier {
@@ -103,7 +105,7 @@ async fn a_carrier_is_bound_and_what_follows_its_answer_is_not_lost() {
     assert!(matches!(desk.letter().await, Mail::Input(Input::CarrierBound { carrier: FJORD, .. })));
     assert_eq!(sequences(&desk.batch(&known).await.1), [1]);
     assert_eq!(carrier.dial.standing(), Standing::Bound);
-    known.mailbox.send(crate::desk::with_request(CommandId::SUBMIT_SM, 5, b"message")).await.unwrap();
+    known.mailbox.send(with_request(CommandId::SUBMIT_SM, 5, b"message")).await.unwrap();
     let (header, body) = peer.receive().await.unwrap();
     assert_eq!((header.id, &body[..]), (CommandId::SUBMIT_SM, &b"message"[..]));
 }
@@ -180,4 +182,54 @@ async fn a_stop_unbinds_and_ends_the_dialling() {
     desk.closed(&known).await;
     timeout(FOREVER, carrier.task).await.unwrap().unwrap();
     assert!(carrier.dialled.recv().await.is_none());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_link_that_is_not_wanted_awaits_its_answers_takes_nothing_more_and_does_not_come_back() {
+    let mut desk = Desk::new();
+    let mut carrier = carrier(&desk);
+    let (mut peer, known, _) = carrier.bound_again(&mut desk).await;
+    assert!(carrier.berth.is_bound() && !carrier.berth.is_leaving());
+    known.mailbox.send(with_request(CommandId::SUBMIT_SM, 5, b"message")).await.unwrap();
+    let (submitted, _) = peer.receive().await.unwrap();
+    carrier.berth.leave();
+    known.mailbox.send(with_request(CommandId::SUBMIT_SM, 6, b"another")).await.unwrap();
+    let (_, events) = desk.batch(&known).await;
+    let unsent = |event: &Event| matches!(event, Event::Response { token: 6, elapsed_us: 0, .. });
+    assert!(events.len() == 1 && unsent(&events[0]), "{events:?}");
+    peer.send(&pdu(CommandId::SUBMIT_SM_RESP, CommandStatus::ESME_ROK, submitted.sequence, b"77\0")).await;
+    let (_, events) = desk.batch(&known).await;
+    assert!(matches!(events[..], [Event::Response { token: 5, status: CommandStatus::ESME_ROK, .. }]), "{events:?}");
+    let (header, _) = peer.receive().await.unwrap();
+    assert_eq!(header.id, CommandId::UNBIND, "nothing else was written");
+    peer.send(&pdu(CommandId::UNBIND_RESP, CommandStatus::ESME_ROK, header.sequence, &[])).await;
+    peer.expect_end().await;
+    drop(peer);
+    desk.closed(&known).await;
+    timeout(FOREVER, carrier.task).await.unwrap().unwrap();
+    assert!(carrier.dialled.recv().await.is_none());
+    assert!(!carrier.berth.is_bound() && carrier.berth.is_leaving());
+    assert_eq!(carrier.dial.standing(), Standing::Bound, "which is nothing about the carrier");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_link_may_be_told_to_leave_while_it_dials_binds_or_waits() {
+    let mut desk = Desk::new();
+    let mut binding = carrier(&desk);
+    let (mut peer, _) = binding.called().await;
+    binding.berth.leave();
+    peer.expect_end().await;
+    drop(peer);
+    timeout(FOREVER, binding.task).await.unwrap().unwrap();
+
+    let mut waiting = carrier(&desk);
+    waiting.refused(&mut desk, CommandStatus::ESME_RINVPASWD).await;
+    let begun = Instant::now();
+    waiting.berth.leave();
+    timeout(FOREVER, waiting.task).await.unwrap().unwrap();
+    assert!(begun.elapsed() < Duration::from_secs(5), "not only after the next try");
+
+    let forgotten = carrier(&desk);
+    drop(forgotten.berth);
+    timeout(FOREVER, forgotten.task).await.unwrap().unwrap();
 }

@@ -79,6 +79,16 @@ impl Link {
         self.socket.push_back(octets);
     }
 
+    /// Whether it is one of ours to this carrier.
+    pub(crate) fn is_of(&self, carrier: usize) -> bool {
+        matches!(self.side, Side::Carrier { carrier: own, .. } if own == carrier)
+    }
+
+    /// It is not wanted any more: from now on it takes no message.
+    pub(crate) fn leave(&mut self, now: Mono) {
+        self.session.unbind(now, &mut self.out);
+    }
+
     /// When the session wants to be looked at. Not while the inbox has no room: then we do not read, so the peer's
     /// silence is ours.
     pub(crate) fn deadline(&self) -> Option<Mono> {

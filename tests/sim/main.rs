@@ -6,6 +6,7 @@
 
 mod checks;
 mod esme;
+mod fleet;
 mod lanes;
 mod ledger;
 mod link;

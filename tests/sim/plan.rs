@@ -164,6 +164,9 @@ pub(crate) struct Plan {
     pub(crate) active: u64,
     /// Mean time between two changes of the rules; 0 for none.
     pub(crate) reload_every: u64,
+    /// Carriers that are not in the file now, and how many of the others' places it begins later.
+    pub(crate) absent: Vec<u16>,
+    pub(crate) turned: usize,
 }
 
 impl ClientPlan {
@@ -398,6 +401,8 @@ impl Plan {
             response_s: 10,
             active: 0,
             reload_every: 0,
+            absent: Vec::new(),
+            turned: 0,
         }
     }
 
@@ -462,6 +467,8 @@ impl Plan {
             response_s: rng.pick(&[3, 10, 30]),
             active: rng.within((20, 120)) * S,
             reload_every,
+            absent: Vec::new(),
+            turned: 0,
         }
     }
 
@@ -474,9 +481,11 @@ impl Plan {
 
     /// The compiled policy.
     pub(crate) fn policy(&self) -> Policy {
-        let accounts: Vec<Account> = (0..).zip(&self.clients).map(|(at, client)| client.account(at)).collect();
-        let carriers = (0..).zip(&self.carriers).map(|(at, carrier)| carrier.carrier(at)).collect();
-        let routes = self.routes.iter().map(RoutePlan::route).collect();
+        let account = |(at, client): (usize, &ClientPlan)| client.account(at, self.transfers(client));
+        let accounts: Vec<Account> = (0..).zip(&self.clients).map(account).collect();
+        let listed = self.listed();
+        let carriers = listed.iter().map(|at| self.carriers[usize::from(*at)].carrier(usize::from(*at))).collect();
+        let routes = self.open_routes().map(|route| route.route(&listed)).collect();
         Policy {
             decoy: Decoy::of(accounts.iter().map(|account| &account.credentials)),
             accounts,
@@ -519,11 +528,7 @@ impl ClientPlan {
         self.parts > 0 || self.text_octets > 254
     }
 
-    pub(crate) fn transfers(&self) -> Transfers {
-        Transfers { bases: self.bases.clone(), objections: self.objects_to.clone() }
-    }
-
-    fn account(&self, at: usize) -> Account {
+    fn account(&self, at: usize, transfers: Transfers) -> Account {
         Account {
             system_id: account_name(at),
             credentials: Credentials::Plain(Password::new(PASSWORD).expect("a short password")),
@@ -532,7 +537,7 @@ impl ClientPlan {
             window: self.window,
             rate: self.rate.map(Rate::per_second),
             countries: None,
-            transfers: self.transfers(),
+            transfers,
             guard: None,
             retention: Retention::default(),
             home: None,

@@ -40,6 +40,8 @@ pub(crate) enum Event {
     Chaos,
     /// Other rules.
     Reload,
+    /// The links to a carrier are to answer what is open and unbind.
+    Leave { carrier: usize },
     /// The process starts.
     Start,
 }

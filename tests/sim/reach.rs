@@ -54,6 +54,7 @@ reach! {
     carried,
     reads,
     policies,
+    departed,
     rerouted,
 }
 

@@ -48,7 +48,7 @@ pub(crate) fn weights(rng: &mut Rng, carriers: usize) -> Vec<u32> {
 
 impl Plan {
     /// The carriers that a message of this client to this country may go to, and no others.
-    pub(crate) fn carriers_of(&self, client: usize, country: usize) -> &[u16] {
+    pub(crate) fn carriers_of(&self, client: usize, country: usize) -> Vec<u16> {
         let (prefix, code) = COUNTRIES[country];
         let own = |route: &&RoutePlan| {
             let prefixes = &route.when.prefixes;
@@ -57,22 +57,26 @@ impl Plan {
         };
         let named = |route: &&RoutePlan| !route.when.asks() && route.countries.contains(&code);
         let rest = |route: &&RoutePlan| !route.when.asks() && route.countries.is_empty();
-        let routes = || self.routes.iter();
+        let routes = || self.open_routes();
         let route = routes().find(own).or_else(|| routes().find(named)).or_else(|| routes().find(rest));
-        route.map_or(&[], |route| &route.carriers)
+        let carriers = route.map_or(&[][..], |route| &route.carriers).iter().copied();
+        carriers.filter(|carrier| !self.absent.contains(carrier)).collect()
     }
 }
 
 impl RoutePlan {
-    fn tiers(&self) -> Tiers {
+    /// By places in the file.
+    fn tiers(&self, listed: &[u16]) -> Tiers {
+        let place = |carrier: u16| listed.iter().position(|own| *own == carrier).map(|place| place as u16);
+        let member = |carrier: &u16, weight: u32| Some(Member { carrier: place(*carrier)?, weight });
         let (equals, others) = self.carriers.split_at(self.weights.len().min(self.carriers.len()));
-        let equals = equals.iter().zip(&self.weights);
-        let equals = equals.map(|(carrier, weight)| Member { carrier: *carrier, weight: *weight }).collect();
-        let others = others.iter().map(|carrier| vec![Member { carrier: *carrier, weight: 1 }]);
+        let equals =
+            equals.iter().zip(&self.weights).filter_map(|(carrier, weight)| member(carrier, *weight)).collect();
+        let others = others.iter().filter_map(|carrier| Some(vec![member(carrier, 1)?]));
         Tiers::new(std::iter::once(equals).chain(others).collect())
     }
 
-    pub(crate) fn route(&self) -> Route {
+    pub(crate) fn route(&self, listed: &[u16]) -> Route {
         let parse = |code: &&str| Country::parse(code).expect("a country of the table");
         Route {
             destinations: match &self.countries[..] {
@@ -80,7 +84,7 @@ impl RoutePlan {
                 countries => Destinations::Countries(countries.iter().map(parse).collect()),
             },
             when: self.when.clone(),
-            carriers: self.tiers(),
+            carriers: self.tiers(listed),
             rate: self.rate.map(Rate::per_second),
             over_rate: self.over_rate,
         }

@@ -42,7 +42,8 @@ impl Rules {
         let leads = |plan: &Plan| plan.carriers_of(client, country).contains(&carrier);
         let permits = |plan: &Plan| {
             let offer = plan.carriers[usize::from(carrier)].carrier(usize::from(carrier));
-            plan.clients[client].transfers().permit(carrier, &offer).is_ok()
+            let place = plan.listed().iter().position(|own| *own == carrier);
+            place.is_some_and(|place| plan.transfers(&plan.clients[client]).permit(place as u16, &offer).is_ok())
         };
         assert!(self.plans.iter().any(permits), "{tag}: client {client} does not accept carrier {carrier}");
         let fits = |plan: &Plan| leads(plan) && permits(plan);
@@ -75,7 +76,7 @@ impl World {
         self.ctx.after(0, Event::Decide);
     }
 
-    /// An objection comes or goes, a basis changes, a route leads elsewhere.
+    /// An objection comes or goes, a basis changes, a route leads elsewhere, a carrier comes or goes.
     pub(crate) fn reload_by_chance(&mut self) {
         if self.healed {
             return;
@@ -84,6 +85,11 @@ impl World {
         let every = self.plan.reload_every;
         self.ctx.after(rng.within((every / 2, every * 2)), Event::Reload);
         self.ctx.note("other rules", &[]);
+        if rng.chance(400) {
+            self.change_carriers(&mut rng);
+            self.reloads = rng;
+            return;
+        }
         self.reload(|plan| {
             let carriers = plan.carriers.len() as u64;
             let (client, carrier) = (rng.below(plan.clients.len() as u64), rng.below(carriers));
@@ -96,9 +102,10 @@ impl World {
                 3 => plan.carriers[carrier as usize].basis = basis(&mut rng),
                 _ => {
                     let route = rng.below(plan.routes.len() as u64) as usize;
-                    let mut order: Vec<u16> = (0..carriers as u16).collect();
-                    order.rotate_left(carrier as usize);
-                    order.truncate(1 + rng.below(carriers) as usize);
+                    let mut order = plan.listed();
+                    let listed = order.len();
+                    order.rotate_left(carrier as usize % listed);
+                    order.truncate(1 + rng.below(listed as u64) as usize);
                     plan.routes[route].weights = weights(&mut rng, order.len());
                     plan.routes[route].carriers = order;
                 }

@@ -148,6 +148,7 @@ impl World {
             Event::Flushed { run } => self.flushed(run),
             Event::Chaos => self.chaos(),
             Event::Reload => self.reload_by_chance(),
+            Event::Leave { carrier } => self.leave(carrier),
             Event::Start => self.start(),
         }
     }
@@ -191,7 +192,8 @@ impl World {
 
     fn dial(&mut self, carrier: usize, slot: usize) {
         let Self { process: Some(process), ctx, plan, ledger, carriers, .. } = self else { return };
-        if process.stopping || process.has_slot(carrier, slot) {
+        let is_listed = !plan.absent.contains(&(carrier as u16));
+        if process.stopping || !is_listed || process.has_slot(carrier, slot) {
             return;
         }
         if !carriers[carrier].plan.up || ctx.now < carriers[carrier].mute_until {
@@ -292,6 +294,7 @@ impl World {
             (plan.refuse, plan.refuse_bind, plan.answer_late, plan.answer_never) = (0, 0, 0, 0);
             carrier.mute_until = 0;
         }
+        self.return_carriers();
     }
 
     /// Asks the process to stop and takes it down once it has drained.
