@@ -303,11 +303,16 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Link<S> {
     }
 
     fn drain_mailbox(&mut self, cx: &mut Context<'_>, now: Mono) -> Result<bool, CloseReason> {
-        let Some(mailbox) = &mut self.mailbox else { return Ok(false) };
         let mut moved = false;
-        while let Poll::Ready(count) = mailbox.poll_recv_many(cx, &mut self.parcels, PARCELS) {
+        while let Some(mailbox) = &mut self.mailbox
+            && let Poll::Ready(count) = mailbox.poll_recv_many(cx, &mut self.parcels, PARCELS)
+        {
             if count == 0 {
                 return Err(CloseReason::MailboxFull);
+            }
+            // Again: what was decided after the wish is not to leave, however quickly it came here.
+            if let Some(wish) = self.stop.poll(cx) {
+                self.leave(wish, now)?;
             }
             for mut parcel in self.parcels.drain(..) {
                 if std::mem::take(&mut self.undecided) {

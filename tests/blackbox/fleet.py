@@ -6,6 +6,7 @@ arrives, the links of the other carriers stay, and what cannot be done changes n
 import signal
 import time
 
+import certificates
 import rig
 import smpp
 from control import Command
@@ -14,7 +15,7 @@ NORWAY, SWEDEN = "479xxxxxxx", "467xxxxxxxx"
 
 
 def test(case):
-    for part in (added, renewed, typed_wrong, removed, comes_and_goes, moved, impossible, stopped):
+    for part in (added, renewed, typed_wrong, removed, comes_and_goes, moved, secured, impossible, stopped):
         part(case)
 
 
@@ -54,8 +55,8 @@ def state(gateway, carrier):
     return lines[0] if lines else ""
 
 
-def traffic(case, gateway, to, rate, seconds, account="acme"):
-    return rig.Load(case, gateway.smpp, "--system-id", account, "--to", to, "--rate", rate, "--messages", rate * seconds, "--wait-receipts", "60s")
+def traffic(case, gateway, to, rate, seconds, account="acme", wait="60s"):
+    return rig.Load(case, gateway.smpp, "--system-id", account, "--to", to, "--rate", rate, "--messages", rate * seconds, "--wait-receipts", wait)
 
 
 def whole(case, load, what, messages):
@@ -196,19 +197,47 @@ def moved(case):
     old, new = rig.Carrier(case, "old", "--answer-delay", "300ms"), rig.Carrier(case, "new")
     first = table(old, links=2, window=20)
     gateway = begin(case, "moved", [first | {"name": "fjord"}], route=everywhere("fjord"))
-    load = traffic(case, gateway, NORWAY, 500, 5)
+    load = traffic(case, gateway, NORWAY, 500, 5, wait="3s")
     rig.wait("traffic runs", lambda: old.report()["received"] > 50)
     done = reload(gateway, table(new, links=2) | {"name": "fjord", "legal_entity": "Another AS", "country": "SE"})
     had = old.report()["received"]
     case.check(done.code == 0, "a carrier becomes another company's", done.error)
     await_links(gateway, "fjord", 2)
-    code, report = load.result()
-    case.check(code == 0 and report["acknowledged"] == 2500, "all are accepted", report["refused"])
+    _, report = load.result()
+    case.check(report["acknowledged"] == 2500, "all are accepted", report["refused"])
     last, rest = old.stop(), new.stop()
     # What had left before may still be on its way to the old one's counts.
     case.check(last["received"] - had <= 40, "the old one gets nothing more", last["received"] - had)
     case.check(last["unique"] + rest["unique"] == 2500 and last["duplicates"] + rest["duplicates"] == 0, "every message left once")
     case.check(gateway.stop() == 0, "the gateway ends in order")
+
+
+def secured(case):
+    """From a connection in clear to TLS, and with an authority that does not know the carrier."""
+    certificates.make(case.folder)
+    tls = ["--certificate", case.folder / "server.pem", "--key", case.folder / "server.key"]
+    clear, secure = rig.Carrier(case, "clear"), rig.Carrier(case, "secure", *tls)
+    gateway = begin(case, "secured", [table(clear, links=2) | {"name": "fjord"}], route=everywhere("fjord"))
+    load = traffic(case, gateway, NORWAY, 300, 5, wait="3s")
+    rig.wait("traffic runs", lambda: clear.report()["received"] > 50)
+    (case.folder / "other").mkdir()
+    certificates.make(case.folder / "other")
+    over_tls = table(secure, links=2, tls=True) | {"name": "fjord"}
+    done = reload(gateway, over_tls | {"ca": "other/ca.pem"})
+    case.check(done.code == 0, "TLS with another authority is taken over", done.error)
+    distrust = lambda: "1 of 2 links" in (line := state(gateway, "fjord")) and "unreachable: invalid peer certificate" in line
+    rig.wait("and finds no trust", distrust, 10)
+    case.check((bound(gateway, "fjord"), secure.report()["binds"]) == (1, 0), "the other link stays in clear", state(gateway, "fjord"))
+    done = reload(gateway, over_tls | {"ca": "ca.pem"})
+    rig.wait("both links are under TLS", lambda: secure.report()["binds"] == 2 and bound(gateway, "fjord") == 2, 10)
+    _, report = load.result()
+    case.check(report["acknowledged"] == 1500, "all are accepted", report["refused"])
+    last = clear.report()
+    # Two simulated carriers do not share their receipts as the addresses of one do.
+    kept = last["receipts_owed"] - last["receipts_acknowledged"]
+    case.check(report["states"] == {"DELIVRD": 1500 - kept}, "every receipt arrived that was brought", (report["states"], kept))
+    case.check(gateway.stop() == 0, "the gateway ends in order")
+    once(case, "secured", 1500, clear, secure)
 
 
 def impossible(case):
