@@ -25,6 +25,8 @@ const EFFECTIVE_CHECK_MS: u64 = 60_000;
 #[derive(Debug)]
 pub(super) struct CarrierState {
     name: String,
+    /// Whether the rules of today name it.
+    pub(super) configured: bool,
     rate: Option<Rate>,
     pub(super) on_unknown: OnUnknown,
     pub(super) habits: Habits,
@@ -65,8 +67,10 @@ pub(super) enum Turn {
 pub(super) fn configure(states: &mut Vec<CarrierState>, policy: &Policy, enrolled: &Enrolled) {
     let known = states.len();
     states.extend(enrolled.carrier_names.iter().skip(known).map(|name| CarrierState::new(name.clone())));
+    states.iter_mut().for_each(|state| state.configured = false);
     for (carrier, id) in policy.carriers.iter().zip(&enrolled.carriers) {
         let state = &mut states[id.0 as usize];
+        state.configured = true;
         state.rate = carrier.rate;
         state.on_unknown = carrier.on_unknown;
         state.habits.clone_from(&carrier.habits);
@@ -80,6 +84,7 @@ impl CarrierState {
     fn new(name: String) -> Self {
         Self {
             name,
+            configured: false,
             rate: None,
             // Of one that is configured no more: that a message was handed to it is only on disk where it must not go again.
             on_unknown: OnUnknown::Fail,

@@ -10,6 +10,7 @@ use super::input::Outbox;
 use super::permit::Permits;
 use super::{Bridge, account, carrier, limits};
 use crate::clock::Now;
+use crate::message::CarrierId;
 use crate::pdu::{Address, Sm};
 use crate::policy::{Country, Policy, Route, Routes, number};
 use crate::store::Enrolled;
@@ -21,6 +22,8 @@ pub struct Renewed {
     pub rerouted: u64,
     /// Those among them that no carrier may get now.
     pub stranded: u64,
+    /// Messages that await a receipt of a carrier which is not there any more.
+    pub unreported: u64,
 }
 
 /// How far looking again is.
@@ -190,6 +193,8 @@ impl Bridge {
         if !self.lanes.is_old(old) {
             return;
         }
+        let is_gone = |carrier: CarrierId| self.carriers.get(carrier.0 as usize).is_some_and(|known| !known.configured);
+        self.renewal.renewed.unreported += u64::from(stage == Stage::Sent && is_gone(entry.carrier));
         let new = match stage {
             Stage::Waiting => return,
             Stage::Scheduled | Stage::Handed => self.place_again(slot),

@@ -184,8 +184,7 @@ fn in_words(taken: &TakenOver) -> String {
     }
     match taken.renewed {
         None => words += "; what waits is still being looked at",
-        Some(Renewed { rerouted: 0, .. }) => {}
-        Some(Renewed { rerouted, stranded }) => {
+        Some(Renewed { rerouted, stranded, unreported }) => {
             let elsewhere = rerouted - stranded;
             if elsewhere > 0 {
                 let go = if elsewhere == 1 { "goes" } else { "go" };
@@ -194,6 +193,12 @@ fn in_words(taken: &TakenOver) -> String {
             if stranded > 0 {
                 let have = if stranded == 1 { "has" } else { "have" };
                 words += &format!("; {} {have} no carrier left", many(stranded, "waiting message"));
+            }
+            if unreported > 0 {
+                let await_ = if unreported == 1 { "awaits its receipt" } else { "await their receipts" };
+                let messages = many(unreported, "message");
+                words +=
+                    &format!("; {messages} {await_} of a carrier that is gone: only with it back, it can bring them");
             }
         }
     }
@@ -209,10 +214,17 @@ mod tests {
         let taken = |renewed, closed| in_words(&TakenOver { renewed, closed });
         assert_eq!(taken(Some(Renewed::default()), 0), "");
         assert_eq!(taken(None, 1), "; 1 bind closed; what waits is still being looked at");
-        assert_eq!(taken(Some(Renewed { rerouted: 120, stranded: 0 }), 0), "; 120 waiting messages go elsewhere");
         assert_eq!(
-            taken(Some(Renewed { rerouted: 3, stranded: 2 }), 2),
+            taken(Some(Renewed { rerouted: 120, ..Renewed::default() }), 0),
+            "; 120 waiting messages go elsewhere"
+        );
+        assert_eq!(
+            taken(Some(Renewed { rerouted: 3, stranded: 2, unreported: 0 }), 2),
             "; 2 binds closed; 1 waiting message goes elsewhere; 2 waiting messages have no carrier left"
+        );
+        assert_eq!(
+            taken(Some(Renewed { unreported: 2, ..Renewed::default() }), 0),
+            "; 2 messages await their receipts of a carrier that is gone: only with it back, it can bring them"
         );
     }
 }

@@ -242,6 +242,7 @@ fn a_removed_carrier_keeps_what_it_was_handed_and_gets_nothing_more() {
         lead(policy, &[0], None);
     });
     assert_eq!(gateway.tally().rerouted, 3);
+    assert_eq!(gateway.renewed().unreported, 0, "they are still under way");
     gateway.answer(first, &handed[0], 0, b"77");
     let second = gateway.carrier(1);
     assert_eq!(left(&mut gateway, &[first, second]), [0, 3], "its answer makes no room for more");
@@ -250,6 +251,8 @@ fn a_removed_carrier_keeps_what_it_was_handed_and_gets_nothing_more() {
     gateway.give(Input::Closed { link: first });
     gateway.later(60);
     assert_eq!(left(&mut gateway, &[second]), [1], "what it did not answer is another's now");
+    gateway.reload(|policy| policy.carriers.clear());
+    assert_eq!(gateway.renewed().unreported, 4, "the receipts that second owes");
 }
 
 #[test]

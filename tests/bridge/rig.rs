@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use bytes::{Bytes, BytesMut};
-use smppgate::bridge::{Bridge, Cleared, Input, Outbox, Tally, hits};
+use smppgate::bridge::{Bridge, Cleared, Input, Outbox, Renewed, Tally, hits};
 use smppgate::clock::{Mono, Now, Unix};
 use smppgate::config::Config;
 use smppgate::message::{AccountId, CarrierId, LinkId};
@@ -130,6 +130,11 @@ impl Gateway {
         self.enrolled = self.store.enroll(&accounts, &carriers).expect("nothing is scripted");
         let (policy, enrolled) = (Box::new(self.policy.clone()), Box::new(self.enrolled.clone()));
         self.give(Input::Policy { policy, enrolled });
+    }
+
+    /// What became of what waited, by the last rules.
+    pub(crate) fn renewed(&self) -> Renewed {
+        self.bridge.renewal().1
     }
 
     fn link(&mut self) -> LinkId {
