@@ -97,6 +97,7 @@ impl Database {
             opened = config.open();
         }
         let db = opened.map_err(because(doing))?;
+        keep_snapshots(path, &**disk).map_err(|error| because(doing)(error.into()))?;
         let trees = db.tree_names();
         let format = db.get(FORMAT).map_err(because(doing))?;
         match format.as_deref() {
@@ -220,6 +221,19 @@ impl Database {
 /// Whether these are the octets of an empty slot: a crash may come while they change.
 fn is_empty(octets: &[u8]) -> bool {
     matches!(octets, [] | [EMPTY])
+}
+
+/// Keeps the snapshot that sled writes when it opens files, before anything is written behind it: sled uses parts of the log
+/// again that only the snapshot makes superfluous, and without it finds nothing at all once the log has gone round.
+fn keep_snapshots(path: &Path, disk: &dyn Disk) -> std::io::Result<()> {
+    for entry in fs::read_dir(path)? {
+        let entry = entry?;
+        if entry.file_name().as_encoded_bytes().starts_with(b"snap.") {
+            let path = entry.path();
+            disk.keep_file(&path, &fs::File::open(&path)?)?;
+        }
+    }
+    disk.keep_names(path)
 }
 
 /// Removes the snapshots that sled was writing when the disk was full or the process died; whether there were any.
