@@ -83,6 +83,15 @@
 //!    archive block is rewritten without it. A lent message stays in the book as a shell until its link answers.
 //! 4. Then the erasure is crossed out. After a crash it is made again from the beginning, by the token: what is gone is not met again.
 //!
+//! # Those who opt out
+//!
+//! 1. A message from a handset to an account with a list is read for its word ([`policy::opt_out`]); what it says changes the account's
+//!    set of tokens (`bridge/opt_out`) and goes into the same [`store::Commit`] as the message: the carrier's answer follows both.
+//! 2. A submit to a number on the list is refused. A message that was accepted before the newest entry is looked at when it would be
+//!    handed to a carrier, whatever it waited for, and ends there.
+//! 3. The store keeps an entry under a key of its own, in a tree beside the archive; a start reads all of them before the journal. Since
+//!    and how are read from there, in steps, for whoever asks.
+//!
 //! # Rooms
 //!
 //! | room | duty | may use |

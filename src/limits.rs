@@ -73,6 +73,10 @@ pub const CLOCK_SET_BACK_S: u32 = 26 * 3600;
 /// Seconds after which a message to a number that is held is looked at again.
 pub const HELD_S: u32 = 60;
 
+/// Numbers on all lists of opted-out numbers together: some 150 MB. Beyond, the message of a handset that opts out is asked
+/// for again later, and never taken unheard.
+pub const OPT_OUTS_MAX: u64 = 5_000_000;
+
 /// Most links open at a time; an index of 16 bits is stored per message.
 pub const LINKS_MAX: usize = 60_000;
 

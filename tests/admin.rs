@@ -61,6 +61,8 @@ fn full() -> Snapshot {
             receipts_owed: 4,
             inbound: 11,
             inbound_dropped: vec![Count::new("expired", 1)],
+            opt_outs: 3,
+            opt_out_words: vec![Count::new("out", 3)],
             inbound_waiting: 6,
             ..AccountRow::default()
         }],

@@ -235,8 +235,8 @@ async fn every_path_of_the_description_is_recorded_once_and_refused_to_who_may_n
                 let code = match role.may(action) {
                     false => 403,
                     // Nothing runs behind this desk that knows persons and records.
-                    true if operation["operationId"] == "subject_requests" => 503,
-                    true if action == Action::AccountClose => 503,
+                    true if action.is_of_a_person() => 503,
+                    true if matches!(action, Action::AccountClose | Action::OptOutList) => 503,
                     true if matches!(action, Action::AccountReopen | Action::ConfigReload) => 409,
                     true => 200,
                 };
@@ -245,10 +245,10 @@ async fn every_path_of_the_description_is_recorded_once_and_refused_to_who_may_n
                 assert!(bare || answer.body["error"].is_string() == (code != 200), "{}", answer.body);
                 assert!(bare || (answer.body["rows"].is_array() && answer.body["said"].is_string()) == (code == 200));
                 shown += usize::from(role == Role::Viewer && code == 200);
-                let is_denied = code == 403 || code == 409 || operation["operationId"] == "subject_requests";
+                let is_denied = code == 403 || code == 409 || action.is_of_a_person();
                 let outcome = if is_denied { Outcome::Denied } else { Outcome::Allowed };
                 expected.push((action.name().to_owned(), outcome));
-                if action == Action::AccountClose && code == 503 {
+                if matches!(action, Action::AccountClose | Action::OptOutList) && code == 503 {
                     expected.push((action.name().to_owned(), Outcome::Failed));
                 }
             }
@@ -272,6 +272,8 @@ fn action(path: &str) -> Action {
         ("account", what) => format!("/v1/accounts/acme/{what}"),
         ("operator", what) => format!("/v1/operators/Eva/{what}"),
         ("audit", _) => "/v1/audit?actor=Eva&from=2026-12-01&to=2026-12-31".to_owned(),
+        ("optout", "list") => "/v1/accounts/acme/opt-outs?".to_owned(),
+        ("optout", "add") => "/v1/opt-outs".to_owned(),
         ("subject", "export") => "/v1/subject-requests".to_owned(),
         (_, what) => format!("/v1/{what}"),
     };

@@ -166,7 +166,7 @@ const ALL_MISTAKES: [&str; 16] = [
     "gate.toml:19:13 account[1].system_id: \"acme\" is the system_id of account[0] too; expected a name of its own",
     "gate.toml:20:1 account[1].pasword: unknown key, did you mean \"password\"?; expected system_id, password, \
      password_hash, password_next, password_hash_next, allow_from, max_binds, window, rate, countries, \
-     transfer_bases, objects_to, country_code, alphabet, controller, contact, body, one_time_service_types or retention",
+     transfer_bases, objects_to, country_code, alphabet, opt_out, opt_out_words, opt_in_words, controller, contact, body, one_time_service_types or retention",
     "gate.toml:22:1 warning: carrier[0]: legal_entity and country and transfer_basis not said, so nobody can prove \
      where the data goes; expected the company that gets the data, its country, and the ground for handing it over",
     "gate.toml:24:11 carrier[0].address: \"127.0.0.1\" cannot be dialled; expected \"host:port\", such as \

@@ -244,3 +244,36 @@ fn the_api_is_never_open_and_never_in_clear_to_other_machines() {
         assert!(refused.contains(why), "{refused}");
     }
 }
+
+fn with_account(lines: &str) -> String {
+    let inbound = "[[inbound]]\nto = \"2440\"\naccount = \"acme\"\n";
+    whole(&[LISTEN, ACCOUNT, lines, CARRIER, ROUTE, inbound])
+}
+
+#[test]
+fn words_to_opt_out_are_those_of_the_account_or_the_usual_ones() {
+    let words = |lines: &str| parse(&with_account(lines)).unwrap().policy.accounts[0].opt_out.clone();
+    assert_eq!(words(""), None);
+    assert_eq!(words("opt_out = false\n"), None);
+    assert_eq!(words("opt_out = true\n"), Some(Box::default()));
+    let own = "opt_out = true\nopt_out_words = [\"Opphør\"]\nopt_in_words = []\n";
+    assert!(words(own).is_some_and(|words| words != Box::default()));
+}
+
+#[test]
+fn mistakes_of_opt_out_lists_are_named() {
+    for (lines, why) in [
+        ("opt_out_words = [\"STOP\"]\n", "account[0].opt_out_words: names words, and no list is kept"),
+        ("opt_out = false\nopt_in_words = [\"START\"]\n", "account[0].opt_in_words: names words, and no list is kept"),
+        ("opt_out = true\nopt_out_words = []\n", "account[0].opt_out_words: is empty, so no handset could opt out"),
+        ("opt_out = true\nopt_out_words = [\"stop it\"]\n", "account[0].opt_out_words: \"stop it\" is no word"),
+        ("opt_out = true\nopt_in_words = [\"stop\"]\n", "account[0].opt_in_words: \"stop\" would opt out and in"),
+        ("opt_out = \"yes\"\n", "account[0].opt_out"),
+    ] {
+        let line = only(&with_account(lines));
+        assert!(line.contains(why), "{line}");
+    }
+    let config = parse(&whole(&[LISTEN, ACCOUNT, "opt_out = true\n", CARRIER, ROUTE])).expect("only a warning");
+    let warning = config.warnings.iter().map(ToString::to_string).find(|line| line.contains("account[0].opt_out"));
+    assert!(warning.is_some_and(|line| line.contains("no [[inbound]] leads a message")), "{:?}", config.warnings);
+}

@@ -168,6 +168,7 @@ impl Rig {
             blocks,
             archive: std::mem::take(&mut self.out.archive),
             cut: std::mem::take(&mut self.out.cut),
+            opt_outs: std::mem::take(&mut self.out.opt_outs),
         };
         self.store.commit(&commit, smppgate::store::Durability::Flushed).expect("a model store");
     }

@@ -31,6 +31,7 @@ fn account(system_id: &str, credentials: Credentials, countries: Option<&[&str]>
         retention: Retention::default(),
         home: None,
         alphabet: DefaultAlphabet::default(),
+        opt_out: None,
     }
 }
 

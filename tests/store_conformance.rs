@@ -1,5 +1,7 @@
 //! What every store must do, run against the model in memory and against sled.
 
+#[path = "conformance/opt_outs.rs"]
+mod opt_outs;
 #[path = "conformance/secrets.rs"]
 mod secrets;
 #[path = "conformance/texts.rs"]
@@ -18,6 +20,7 @@ use smppgate::store::{
     Write,
 };
 
+use opt_outs::{the_lists_are_as_the_last_commit_says, the_lists_are_read_step_by_step};
 use secrets::{a_search_for_a_number_opens_what_may_hold_it, bodies_and_numbers_come_back_as_they_were};
 use texts::{
     a_text_is_kept_beside_its_message_and_goes_in_its_own_time, a_text_is_taken_out_with_its_message,
@@ -122,6 +125,8 @@ conformance!(
     a_text_is_kept_beside_its_message_and_goes_in_its_own_time,
     a_text_is_taken_out_with_its_message,
     a_text_that_is_held_outlives_the_sweep_with_its_message,
+    the_lists_are_as_the_last_commit_says,
+    the_lists_are_read_step_by_step,
 );
 
 fn blocks(first: u64, count: u64) -> Vec<Block> {
@@ -209,7 +214,12 @@ fn what_is_committed_is_read_and_recovered_in_order(bench: &mut dyn Bench) {
 
 fn a_commit_given_twice_is_stored_once(bench: &mut dyn Bench) {
     put(bench, &Commit { blocks: blocks(0, 3), ..Commit::default() });
-    let commit = Commit { blocks: blocks(3, 2), archive: vec![archive(0, 9, 1, &[(5, 0)])], cut: vec![0, 1] };
+    let commit = Commit {
+        blocks: blocks(3, 2),
+        archive: vec![archive(0, 9, 1, &[(5, 0)])],
+        cut: vec![0, 1],
+        ..Commit::default()
+    };
     put(bench, &commit);
     put(bench, &commit);
     bench.restart();
@@ -232,7 +242,12 @@ fn cut_blocks_are_gone_and_their_numbers_stay_used(bench: &mut dyn Bench) {
 }
 
 fn an_archive_block_needs_the_cut_of_its_journal_block(bench: &mut dyn Bench) {
-    let commit = Commit { blocks: blocks(0, 1), archive: vec![archive(0, 9, 4, &[(5, 0)])], cut: vec![3, 5] };
+    let commit = Commit {
+        blocks: blocks(0, 1),
+        archive: vec![archive(0, 9, 4, &[(5, 0)])],
+        cut: vec![3, 5],
+        ..Commit::default()
+    };
     assert_eq!(bench.store().commit(&commit, Durability::Flushed), Err(Fault::Uncut { block: 4 }));
     assert_eq!(bench.store().read(0), Ok(None));
     assert_eq!(bench.store().archived(MessageId(5)), Ok(None));
@@ -330,7 +345,7 @@ fn names_keep_their_numbers(bench: &mut dyn Bench) {
 
 fn buffered_commits_are_read_at_once(bench: &mut dyn Bench) {
     let archive = vec![archive(0, 9, 7, &[(5, 0)])];
-    let commit = Commit { blocks: blocks(8, 3), archive, cut: vec![7] };
+    let commit = Commit { blocks: blocks(8, 3), archive, cut: vec![7], ..Commit::default() };
     bench.store().commit(&commit, Durability::Buffered).expect("stored");
     assert_eq!(bench.store().read(9), Ok(Some(commit.blocks[1].clone())));
     assert_eq!(bench.store().archived(MessageId(5)), Ok(Some(record(5, 0, 0))));
@@ -514,7 +529,12 @@ mod faults {
     }
 
     fn sealing() -> Commit {
-        Commit { blocks: blocks(2, 1), archive: vec![archive(0, 9, 0, &[(5, 0)])], cut: vec![0, 1] }
+        Commit {
+            blocks: blocks(2, 1),
+            archive: vec![archive(0, 9, 0, &[(5, 0)])],
+            cut: vec![0, 1],
+            ..Commit::default()
+        }
     }
 
     #[test]

@@ -49,7 +49,12 @@ fn filled(path: &Path, blocks: u64) {
         };
         let mut archive = ArchiveBuilder::new();
         archive.push(5, 1_000_000 + number, &record);
-        let commit = Commit { blocks: vec![block(number)], archive: archive.take(), cut: vec![1_000_000 + number] };
+        let commit = Commit {
+            blocks: vec![block(number)],
+            archive: archive.take(),
+            cut: vec![1_000_000 + number],
+            ..Commit::default()
+        };
         store.commit(&commit, Durability::Flushed).expect("stored");
     }
 }

@@ -76,6 +76,10 @@ pub struct AccountRow {
     pub inbound_dropped: Vec<Count>,
     /// Messages from handsets that wait for one of its binds or are on their way to it.
     pub inbound_waiting: u64,
+    /// Numbers on its list of those who want no more messages.
+    pub opt_outs: u64,
+    /// Words of handsets that changed it, by what they said; those of senders without an international number did not.
+    pub opt_out_words: Vec<Count>,
     /// Messages accepted each second; filled in by [`super::Status::publish`].
     pub accepted_per_second: f64,
 }

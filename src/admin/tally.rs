@@ -69,6 +69,8 @@ fn account(name: &str, own: &AccountTally, policy: &Policy) -> AccountRow {
         inbound_retried: own.inbound_retried,
         inbound_dropped: counts(&[("refused", own.inbound_rejected), ("expired", own.inbound_expired)]),
         inbound_waiting: own.inbound_waiting,
+        opt_outs: own.opt_outs,
+        opt_out_words: counts(&[("out", own.opted_out), ("in", own.opted_in), ("unread", own.opt_outs_unread)]),
         accepted_per_second: 0.0,
     }
 }

@@ -3,6 +3,7 @@
 use super::book::{List, NONE, Stage};
 use super::input::Outbox;
 use super::link::Side;
+use super::opt_out;
 use super::permit::Permits;
 use super::recall::shown;
 use super::submit::LEGACY_ID;
@@ -42,6 +43,7 @@ pub(super) struct AccountState {
     /// What `data_coding` 0 is in its texts.
     pub(super) alphabet: DefaultAlphabet,
     pub(super) guard: Option<GuardRules>,
+    pub(super) opt_outs: opt_out::List,
     pub(super) retention: Retention,
     configured: bool,
     pub(super) cell: Cell,
@@ -80,6 +82,7 @@ pub(super) fn configure(states: &mut Vec<AccountState>, policy: &Policy, enrolle
     states.extend(unknown.map(|name| AccountState::new(name.clone(), &policy.retention)));
     for state in states.iter_mut() {
         (state.configured, state.position, state.max_binds, state.guard) = (false, None, 0, None);
+        state.opt_outs.words = None;
         state.retention.clone_from(&policy.retention);
         let places = (0_u16..).zip(&enrolled.carriers).filter(|(_, id)| state.objects_to.contains(id));
         state.transfers.objections = places.map(|(place, _)| place).collect();
@@ -98,6 +101,7 @@ pub(super) fn configure(states: &mut Vec<AccountState>, policy: &Policy, enrolle
         state.home = account.home;
         state.alphabet = account.alphabet;
         state.guard = account.guard;
+        state.opt_outs.words.clone_from(&account.opt_out);
         state.retention.clone_from(&account.retention);
     }
 }
@@ -117,6 +121,7 @@ impl AccountState {
             home: None,
             alphabet: DefaultAlphabet::default(),
             guard: None,
+            opt_outs: opt_out::List::default(),
             retention: retention.clone(),
             configured: false,
             cell: Cell::default(),
@@ -135,7 +140,7 @@ impl AccountState {
 
     pub(super) fn tally(&self) -> (String, AccountTally) {
         let binds = u32::try_from(self.binds.len()).unwrap_or(u32::MAX);
-        (self.name.clone(), AccountTally { binds, ..self.tally.clone() })
+        (self.name.clone(), AccountTally { binds, opt_outs: self.opt_outs.len(), ..self.tally.clone() })
     }
 }
 

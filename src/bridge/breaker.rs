@@ -115,6 +115,7 @@ impl Bridge {
                         state.probes.push(slot);
                         state.breaker.probe_sent();
                     }
+                    Err(Turn::Ended) => {}
                     Err(Turn::CountryRate(at) | Turn::CarrierRate(at)) => {
                         wake = Some(wake.map_or(at, |other| other.min(at)));
                         break;

@@ -60,6 +60,8 @@ pub(super) enum Turn {
     Elsewhere,
     NoCredit,
     NeedsBlock,
+    /// The first message was not to be sent any more; the next one may go elsewhere.
+    Ended,
 }
 
 /// Brings the carriers to what a policy says: one state per number ever enrolled; those no longer configured have no links
@@ -259,7 +261,7 @@ impl Bridge {
                     }
                     None => self.lanes.rest(&mut self.carriers, lane),
                 },
-                Turn::Quantum => self.carriers[carrier as usize].ready.push_back(lane),
+                Turn::Quantum | Turn::Ended => self.carriers[carrier as usize].ready.push_back(lane),
                 Turn::CountryRate(at) => self.lanes.sleep(lane, at),
                 Turn::NeedsBlock => self.lanes.wait_for_block(lane),
                 Turn::NoCredit => {
@@ -307,8 +309,9 @@ impl Bridge {
             if (visits || self.begins_with_part(lane)) && self.taker(lane) != Some(carrier) {
                 return Turn::Elsewhere;
             }
-            if let Err(end) = self.hand_next(carrier, lane, now, out) {
-                return end;
+            match self.hand_next(carrier, lane, now, out) {
+                Ok(_) | Err(Turn::Ended) => {}
+                Err(end) => return end,
             }
         }
         Turn::Quantum
@@ -344,7 +347,8 @@ impl Bridge {
         Ok(slot)
     }
 
-    /// The next message of the lane whose number is not held and that the carrier can be given. Its record is at hand.
+    /// The next message of the lane whose number is not held, whose recipient did not opt out, and that the carrier can be
+    /// given. Its record is at hand.
     fn next_in(&mut self, carrier: u16, lane: u16, now: Now, out: &mut Outbox) -> Result<u32, Turn> {
         loop {
             let slot = self.lanes.head(lane);
@@ -358,6 +362,9 @@ impl Bridge {
             }
             if !self.rights.holds.is_empty() && self.is_held(slot) {
                 self.set_aside(slot, now);
+            } else if self.is_unwanted(slot) {
+                self.end_unwanted(slot, now);
+                return Err(Turn::Ended);
             } else if self.is_too_long(slot, carrier) {
                 self.pass_over(slot, carrier, now)?;
             } else {

@@ -88,6 +88,7 @@ impl Bridge {
         if self.inbound.waiting >= self.backlog_max {
             return Err(InboundRefusal::BacklogFull);
         }
+        self.hear(account, sm, now)?;
         let expires = now.unix.after(self.accounts[account.0 as usize].retention.receipt_queue).seconds();
         let inbound = Inbound {
             id: self.allot_id(),

@@ -7,7 +7,7 @@ use crate::message::{AccountId, CarrierId, LinkId};
 use crate::pdu::CommandId;
 use crate::policy::Policy;
 use crate::session::{BindMode, Event, Parcel};
-use crate::store::{ArchiveBlock, ArchiveRecord, Block, Enrolled};
+use crate::store::{ArchiveBlock, ArchiveRecord, Block, Enrolled, OptOut};
 
 /// One lap begins with one of these.
 #[derive(Debug)]
@@ -158,4 +158,6 @@ pub struct Outbox {
     pub archive: Vec<ArchiveBlock>,
     /// Journal blocks that the open commit makes superfluous.
     pub cut: Vec<u64>,
+    /// What the open commit changes on the lists of opted-out numbers.
+    pub opt_outs: Vec<OptOut>,
 }

@@ -11,7 +11,7 @@
 //! earlier messages (`manage` cancels and replaces, `seek` looks for them by address, `lookup` in the archive), `due`
 //! says when to look again, `seal` moves what is settled into the archive, `recover` rebuilds everything from the
 //! journal, `renewal` takes other rules and looks again at what waits, `rights` takes the records of one person out and
-//! holds a number.
+//! holds a number, `opt_out` keeps the lists of those who want no more messages.
 
 mod account;
 mod answer;
@@ -30,6 +30,7 @@ mod manage;
 mod multi;
 mod notice;
 mod onward;
+mod opt_out;
 mod pages;
 mod parts;
 mod permit;
@@ -54,6 +55,7 @@ use rustc_hash::FxHashMap;
 
 pub use input::{Input, Outbox, Parcels};
 pub use lookup::Lookup;
+pub use opt_out::{ForeignList, Relisted};
 pub use pages::Room;
 pub use refusal::{InboundRefusal, Refusal};
 pub use renewal::Renewed;
@@ -110,6 +112,7 @@ pub struct Bridge {
     sealing: seal::Sealing,
     recalls: Recalls,
     rights: rights::Rights,
+    opt_outs: opt_out::OptOuts,
     notices: Notices,
     concatenations: Concatenations,
     guard: Guard,
@@ -156,6 +159,7 @@ impl Bridge {
             sealing: seal::Sealing::default(),
             recalls: Recalls::default(),
             rights: rights::Rights::new(Holds::none(seeded_key(seed))),
+            opt_outs: opt_out::OptOuts::default(),
             notices: Notices::default(),
             concatenations: Concatenations::new(seed),
             guard: Guard::new(seed),
@@ -223,7 +227,8 @@ impl Bridge {
     /// Whether a commit should be made of what the turns left.
     #[must_use]
     pub fn has_commit(&mut self, now: Now, out: &Outbox) -> bool {
-        !self.pages.is_clean() || !out.then.is_empty() || self.may_seal(now)
+        let is_clean = self.pages.is_clean() && self.opt_outs.changes.is_empty();
+        !is_clean || !out.then.is_empty() || self.may_seal(now)
     }
 
     /// Whether the open commit is so large that no more inputs should be taken before it is handed on.
@@ -233,9 +238,10 @@ impl Bridge {
     }
 
     /// Closes the open commit: seals what is settled and gives the journal blocks to be written. The outbox's `archive`,
-    /// `cut` and `then` belong to the same commit.
+    /// `cut`, `opt_outs` and `then` belong to the same commit.
     pub fn close_commit(&mut self, now: Now, out: &mut Outbox) -> Vec<Block> {
         self.seal(now, out);
+        out.opt_outs.append(&mut self.opt_outs.changes);
         self.pages.take(now.mono)
     }
 

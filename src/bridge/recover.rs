@@ -214,7 +214,7 @@ impl Bridge {
         self.pages.settle(if known.stage == Stage::Settled { position } else { known.position });
     }
 
-    fn provide_account(&mut self, account: AccountId) {
+    pub(super) fn provide_account(&mut self, account: AccountId) {
         while self.accounts.len() <= account.0 as usize {
             // A store from elsewhere: the account has no name here, and nobody can bind as it.
             let state = super::account::AccountState::new(String::new(), &self.policy.retention);
@@ -295,6 +295,7 @@ impl Bridge {
         self.inbound.parts.rearm(now);
         self.concatenations.rearm(now);
         self.claim_parked(now);
+        self.recheck_opt_outs();
         found
     }
 

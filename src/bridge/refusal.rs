@@ -52,6 +52,8 @@ pub enum Refusal {
     Content,
     /// The account's traffic looks artificial.
     Inflated,
+    /// The recipient wants no more messages of the account.
+    OptedOut,
 }
 
 /// What a client is told whose message may go to no carrier of its route, from the range for vendors (SMPP 3.4 §5.1.3).
@@ -60,6 +62,8 @@ pub(super) const TRANSFER_REFUSED: CommandStatus = CommandStatus(0x0400);
 pub(super) const CONTENT_REFUSED: CommandStatus = CommandStatus(0x0401);
 /// What a client is told whose traffic looks artificial, from the same range.
 pub(super) const INFLATED_REFUSED: CommandStatus = CommandStatus(0x0402);
+/// What a client is told who writes to somebody who opted out, from the same range.
+pub(super) const OPTED_OUT_REFUSED: CommandStatus = CommandStatus(0x0403);
 
 /// A message from a handset that is not taken from its carrier.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -76,12 +80,14 @@ pub enum InboundRefusal {
     BacklogFull,
     /// The store takes no commits.
     StoreFailing,
+    /// Its sender opts out, and no more can be kept on the lists.
+    OptOutsFull,
 }
 
 impl InboundRefusal {
     /// Every reason's label, in the order of [`Self::index`].
-    pub const LABELS: [&'static str; 6] =
-        ["malformed", "unreadable_receipt", "nobody", "early_part", "backlog_full", "store_failing"];
+    pub const LABELS: [&'static str; 7] =
+        ["malformed", "unreadable_receipt", "nobody", "early_part", "backlog_full", "store_failing", "opt_outs_full"];
 
     /// Position in [`Self::LABELS`].
     #[must_use]
@@ -93,6 +99,7 @@ impl InboundRefusal {
             Self::EarlyPart => 3,
             Self::BacklogFull => 4,
             Self::StoreFailing => 5,
+            Self::OptOutsFull => 6,
         }
     }
 
@@ -102,7 +109,9 @@ impl InboundRefusal {
         match self {
             Self::Malformed(status) => status,
             Self::UnreadableReceipt | Self::Nobody => CommandStatus::ESME_RX_R_APPN,
-            Self::EarlyPart | Self::BacklogFull | Self::StoreFailing => CommandStatus::ESME_RX_T_APPN,
+            Self::EarlyPart | Self::BacklogFull | Self::StoreFailing | Self::OptOutsFull => {
+                CommandStatus::ESME_RX_T_APPN
+            }
         }
     }
 }
@@ -119,7 +128,7 @@ impl From<Objection> for Refusal {
 
 impl Refusal {
     /// Every reason's label, in the order of [`Self::index`].
-    pub const LABELS: [&'static str; 23] = [
+    pub const LABELS: [&'static str; 24] = [
         "malformed",
         "address",
         "time",
@@ -143,6 +152,7 @@ impl Refusal {
         "destination_blocked",
         "content",
         "inflated",
+        "opted_out",
     ];
 
     /// Position in [`Self::LABELS`].
@@ -172,6 +182,7 @@ impl Refusal {
             Self::Blocked => 20,
             Self::Content => 21,
             Self::Inflated => 22,
+            Self::OptedOut => 23,
         }
     }
 
@@ -186,6 +197,7 @@ impl Refusal {
             Self::Sender => CommandStatus::ESME_RINVSRCADR,
             Self::Content => CONTENT_REFUSED,
             Self::Inflated => INFLATED_REFUSED,
+            Self::OptedOut => OPTED_OUT_REFUSED,
             Self::BacklogFull => CommandStatus::ESME_RMSGQFUL,
             Self::StoreFailing | Self::Stopping => CommandStatus::ESME_RSYSERR,
             Self::Unsupported => CommandStatus::ESME_RINVCMDID,

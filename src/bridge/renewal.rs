@@ -48,6 +48,7 @@ impl Bridge {
             carrier.becomes_effective(now);
         }
         self.inbound.configure(enrolled);
+        self.recheck_opt_outs();
         self.renewal.policies += 1;
         self.renewal.renewed = Renewed::default();
         let same_ways = self.lanes.counts_carriers_by(enrolled)

@@ -207,6 +207,9 @@ impl Bridge {
         if !self.rights.holds.is_empty() && self.rights.holds.cover(AccountId(account), &sm.source, &sm.destination) {
             return Err(Refusal::Restricted);
         }
+        if self.is_opted_out(account, &number) {
+            return Err(Refusal::OptedOut);
+        }
         let country =
             self.policy.prefixes.find(number.digits()).ok_or(Refusal::Address(CommandStatus::ESME_RINVDSTADR))?;
         let state = &self.accounts[account as usize];

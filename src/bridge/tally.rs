@@ -46,6 +46,14 @@ pub struct AccountTally {
     pub inbound_expired: u64,
     /// Messages from handsets that wait for the client or are on their way to it.
     pub inbound_waiting: u64,
+    /// Numbers on its list of those who opted out.
+    pub opt_outs: u64,
+    /// Numbers put on it by the word of a handset.
+    pub opted_out: u64,
+    /// Numbers taken off it so.
+    pub opted_in: u64,
+    /// Such words from senders without an international number: nothing followed.
+    pub opt_outs_unread: u64,
     /// Open binds.
     pub binds: u32,
 }

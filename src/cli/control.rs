@@ -13,7 +13,7 @@ use serde_json::Value;
 use super::subject::Document;
 use super::{Failure, json};
 use crate::config::{Config, DEFAULT_PATH};
-use crate::control::{Answer, Ask, BindRow, Login, Request, StatusRow};
+use crate::control::{Answer, Ask, BindRow, Login, OptOutRow, Request, StatusRow};
 
 /// Longest silence of a process that was asked.
 const SILENCE_MAX: Duration = Duration::from_secs(60);
@@ -276,6 +276,10 @@ fn spoken(request: &Request, row: Value) -> Result<String, Failure> {
         Request::Binds { .. } => {
             let BindRow { link, account, mode, from, since } = serde_json::from_value(row).map_err(strange)?;
             Ok(format!("{link:>6}  {account:<16} {mode:<12} {from:<24} since {since}"))
+        }
+        Request::OptOutList { .. } => {
+            let OptOutRow { token, since, by } = serde_json::from_value(row).map_err(strange)?;
+            Ok(format!("{token}  since {since}  by {by}"))
         }
         _ => row.as_str().map_or_else(|| json(&row), |text| Ok(text.to_owned())),
     }

@@ -9,6 +9,7 @@ mod decode;
 mod explain;
 mod incident;
 mod logging;
+mod opt_out;
 mod publish;
 mod report;
 mod serve;
@@ -94,6 +95,9 @@ enum Command {
     /// See, erase, restrict or correct the data of one person
     #[command(subcommand)]
     Subject(subject::SubjectCommand),
+    /// List, add or remove those who want no more messages of an account
+    #[command(subcommand, name = "optout")]
+    OptOut(opt_out::OptOutCommand),
     /// Revoke or restore an operator
     #[command(subcommand)]
     Operator(control::OperatorCommand),
@@ -159,6 +163,7 @@ impl Cli {
             Some(Command::Reload(args)) => control::reload(args)?,
             Some(Command::Account(command)) => control::account(command)?,
             Some(Command::Subject(command)) => subject::subject(command)?,
+            Some(Command::OptOut(command)) => opt_out::opt_out(command)?,
             Some(Command::Operator(command)) => control::operator(command)?,
             Some(Command::Audit(command)) => audit::audit(command)?,
             Some(Command::Carrier(args)) => carrier(*args)?,

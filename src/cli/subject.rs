@@ -74,7 +74,7 @@ pub(super) fn subject(command: SubjectCommand) -> Result<(), Failure> {
 }
 
 impl SubjectArgs {
-    fn ask(self, request: impl FnOnce(String, Written) -> Request) -> Result<(), Failure> {
+    pub(super) fn ask(self, request: impl FnOnce(String, Written) -> Request) -> Result<(), Failure> {
         let Self { account, mut number, socket } = self;
         if number == "-" {
             number.clear();

@@ -74,6 +74,7 @@ fn account(desk: &Desk<'_>, raw: &RawAccount, carriers: &[Carrier], retention: &
         home: home(desk, raw),
         retention: texts(desk, raw, shorter(desk, &raw.retention, retention)),
         alphabet: alphabet(desk, raw),
+        opt_out: super::opt_out::words(desk, &raw.place, &raw.opt_out),
     })
 }
 

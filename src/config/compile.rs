@@ -12,7 +12,7 @@ use super::mistake::{Ledger, Mistakes, did_you_mean};
 use super::raw::{Raw, RawAudit, RawListen, RawOperator, RawSession, RawStore};
 use super::{
     AuditConfig, Config, Durability, Limits, Listen, SessionTimers, StoreConfig, account, carrier, encryption, guard,
-    inbound, operator, privacy, route, screen, tls,
+    inbound, operator, opt_out, privacy, route, screen, tls,
 };
 use crate::policy::{Carrier, Country, Decoy, Policy, Prefixes, Retention, Validity};
 
@@ -76,6 +76,7 @@ impl Desk<'_> {
         let routes = route::routes(self, raw, &carriers, &accounts, &prefixes);
         let screens = screen::screens(self, raw, &accounts);
         let inbound = inbound::inbounds(self, raw, &carriers);
+        opt_out::unheard(self, raw);
         let certificates = listen.api.is_some() && raw.tls.is_some();
         let operators = operator::operators(self, &raw.operators, &accounts, certificates);
         self.logins(&raw.listen, &raw.operators, certificates);

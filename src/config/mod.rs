@@ -14,6 +14,7 @@ mod habit;
 mod inbound;
 mod mistake;
 mod operator;
+mod opt_out;
 mod pattern;
 mod privacy;
 mod raw;

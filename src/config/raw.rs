@@ -10,6 +10,7 @@ use super::cursor::{At, Cursor, Place, Share, Span};
 use super::guard::RawGuard;
 use super::habit::RawHabits;
 use super::mistake::Ledger;
+use super::opt_out::RawOptOut;
 use super::screen::RawScreen;
 use super::secret::Secret;
 use crate::clock::Unix;
@@ -160,6 +161,7 @@ pub(super) struct RawAccount {
     pub(super) objects_to: Option<At<Vec<At<String>>>>,
     pub(super) country_code: Option<At<String>>,
     pub(super) alphabet: Option<At<String>>,
+    pub(super) opt_out: RawOptOut,
     pub(super) controller: Option<At<String>>,
     pub(super) contact: Option<At<String>>,
     pub(super) body: Option<At<String>>,
@@ -406,6 +408,7 @@ impl RawAccount {
             objects_to: table.texts("objects_to"),
             country_code: table.text("country_code"),
             alphabet: table.text("alphabet"),
+            opt_out: RawOptOut::read(&table),
             controller: table.text("controller"),
             contact: table.text("contact"),
             body: table.text("body"),

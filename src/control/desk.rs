@@ -22,7 +22,7 @@ use crate::audit::folder::{Day, Folder};
 use crate::audit::{Actor, ActorKind, Draft, Object, Outcome, Recorder, reading};
 use crate::message::LinkId;
 use crate::net::{Entrance, Roster, Which, close_binds, mode_name};
-use crate::policy::Role;
+use crate::policy::{Role, Wish};
 
 /// Everything that requests are carried out with.
 #[derive(Debug)]
@@ -152,6 +152,8 @@ impl Desk {
             Request::SubjectRestrict { .. } => privacy.restrict(&person, instruction).await,
             Request::SubjectRelease { .. } => privacy.release(&person).await,
             Request::SubjectNote { text, .. } => privacy.note(&person, text, instruction).await,
+            Request::OptOutAdd { .. } => privacy.relist(&person, Wish::Out).await,
+            Request::OptOutRemove { .. } => privacy.relist(&person, Wish::In).await,
             _ => Err(Refusal::unwanted("that is about no person")),
         }
     }
@@ -267,6 +269,7 @@ impl Desk {
                 }
                 Ok(said)
             }
+            Request::OptOutList { account } => self.privacy.list_opt_outs(account, rows).await,
             Request::OperatorRevoke { name } => {
                 let revoked = name.clone();
                 self.change(move |standing| _ = standing.revoked_operators.insert(revoked)).await?;
@@ -281,7 +284,9 @@ impl Desk {
             | Request::SubjectErase { .. }
             | Request::SubjectRestrict { .. }
             | Request::SubjectRelease { .. }
-            | Request::SubjectNote { .. } => Err(Refusal::unwanted("that is about a person")),
+            | Request::SubjectNote { .. }
+            | Request::OptOutAdd { .. }
+            | Request::OptOutRemove { .. } => Err(Refusal::unwanted("that is about a person")),
             Request::AuditShow { from, to, actor } => {
                 self.show_audit(from.as_deref(), to.as_deref(), actor.clone(), rows).await
             }

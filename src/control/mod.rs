@@ -14,6 +14,7 @@ pub mod closing;
 pub mod desk;
 mod export;
 pub mod operators;
+mod opt_outs;
 pub mod persons;
 pub mod privacy;
 pub mod refusal;
@@ -29,8 +30,8 @@ pub use privacy::Privacy;
 pub use refusal::{Kind, Refusal};
 pub use reload::{Reloader, Running};
 pub use request::{
-    Answer, Ask, BindRow, CarrierRow, ErasedRow, Login, PersonRow, PersonSummary, ProgressRow, Request, StatusRow,
-    TextRow, Written,
+    Answer, Ask, BindRow, CarrierRow, ErasedRow, Login, OptOutRow, PersonRow, PersonSummary, ProgressRow, Request,
+    StatusRow, TextRow, Written,
 };
 pub use socket::{Socket, SocketFault};
 pub use standing::{Keeper, Standing, StandingFault};

@@ -156,6 +156,7 @@ impl Privacy {
                 }
             }
         }
+        let opted_out = self.opt_out_of(person.id, person.token).await?;
         let (records, persons) = (shown.len() as u64, &self.keeper.standing().persons);
         let summary = PersonSummary {
             account: person.account.clone(),
@@ -163,6 +164,7 @@ impl Privacy {
             records,
             restricted: persons.is_held(&person.account, person.token),
             notes: persons.notes_of(&person.account, person.token).to_vec(),
+            opted_out,
             at: self.clock.now().unix.moment(),
         };
         send(rows, &summary).await?;
@@ -185,7 +187,8 @@ impl Privacy {
             })
             .await?;
             let wanted = Arc::new(Wanted::number(id, home, number, own.key.clone()));
-            let row = own.finish(&account, token, wanted, Some(rows.clone())).await?;
+            let mut row = own.finish(&account, token, wanted, Some(rows.clone())).await?;
+            row.opted_out = own.opt_out_of(id, token).await?.is_some();
             // Whoever asked may be gone.
             let _gone = rows.send(Answer::row(&row)).await;
             Ok::<_, Refusal>(row)
@@ -260,6 +263,7 @@ impl Privacy {
             texts,
             receipts_dropped: cleared.graves.len() as u64,
             carriers: carriers.iter().map(row).collect(),
+            opted_out: false,
         };
         Ok((row, cleared.graves))
     }
@@ -400,6 +404,7 @@ impl Privacy {
             let now = self.clock.now().unix;
             self.decide(move |persons| persons.bury(&graves, now)).await?;
             row = taken;
+            self.destroy_opt_outs(id).await?;
             // What is held can only be read with them.
             if persons.held.get(account).is_none_or(BTreeMap::is_empty) {
                 registry.shred(id).await.map_err(said)?;
@@ -480,11 +485,11 @@ pub(super) fn shown_number(number: &Number, unmask: bool) -> String {
     if unmask { format!("+{}", String::from_utf8_lossy(number.digits())) } else { number.masked() }
 }
 
-async fn send(rows: &mpsc::Sender<Answer>, row: &impl Serialize) -> Result<(), Refusal> {
+pub(super) async fn send(rows: &mpsc::Sender<Answer>, row: &impl Serialize) -> Result<(), Refusal> {
     rows.send(Answer::row(row)).await.map_err(|_gone| "whoever asked is gone".to_owned().into())
 }
 
-fn said(fault: ErrandFault) -> Refusal {
+pub(super) fn said(fault: ErrandFault) -> Refusal {
     match fault {
         ErrandFault::Store(Fault::DamagedArchive { .. } | Fault::Damaged { .. }) => format!("stopped: {fault}").into(),
         other => other.to_string().into(),

@@ -144,6 +144,25 @@ pub enum Request {
         /// What it says.
         text: String,
     },
+    /// Who opted out of an account's messages: an [`OptOutRow`] each.
+    OptOutList {
+        /// The account's `system_id`.
+        account: String,
+    },
+    /// Put a number on that list: nothing is sent to it.
+    OptOutAdd {
+        /// The account's `system_id`.
+        account: String,
+        /// The number.
+        number: Written,
+    },
+    /// Take a number off it.
+    OptOutRemove {
+        /// The account's `system_id`.
+        account: String,
+        /// The number.
+        number: Written,
+    },
     /// Lines of the audit log: a text each.
     AuditShow {
         /// First day, `2026-12-01`.
@@ -192,6 +211,9 @@ impl Request {
             Self::SubjectRestrict { .. } => Action::SubjectRestrict,
             Self::SubjectRelease { .. } => Action::SubjectRelease,
             Self::SubjectNote { .. } => Action::SubjectNote,
+            Self::OptOutList { .. } => Action::OptOutList,
+            Self::OptOutAdd { .. } => Action::OptOutAdd,
+            Self::OptOutRemove { .. } => Action::OptOutRemove,
             Self::AuditShow { .. } => Action::AuditShow,
         }
     }
@@ -205,7 +227,8 @@ impl Request {
             | Self::AccountDisable { account }
             | Self::AccountEnable { account }
             | Self::AccountClose { account }
-            | Self::AccountReopen { account } => Object::new("account", account),
+            | Self::AccountReopen { account }
+            | Self::OptOutList { account } => Object::new("account", account),
             Self::UnbindLink { link } => Object::new("link", link.to_string()),
             Self::OperatorRevoke { name } | Self::OperatorRestore { name } => Object::new("operator", name),
             Self::AuditShow { from, to, actor } => {
@@ -217,7 +240,9 @@ impl Request {
             | Self::SubjectErase { .. }
             | Self::SubjectRestrict { .. }
             | Self::SubjectRelease { .. }
-            | Self::SubjectNote { .. } => Object::new("number", ""),
+            | Self::SubjectNote { .. }
+            | Self::OptOutAdd { .. }
+            | Self::OptOutRemove { .. } => Object::new("number", ""),
             // The hash of the file is told when it is read.
             Self::ConfigReload {} => Object::new("configuration", ""),
             Self::Status {} | Self::Binds { account: None } | Self::ApiShow {} | Self::Drain {} => Object::default(),
@@ -238,7 +263,10 @@ impl Request {
             | Self::SubjectErase { account, .. }
             | Self::SubjectRestrict { account, .. }
             | Self::SubjectRelease { account, .. }
-            | Self::SubjectNote { account, .. } => Some(account),
+            | Self::SubjectNote { account, .. }
+            | Self::OptOutList { account }
+            | Self::OptOutAdd { account, .. }
+            | Self::OptOutRemove { account, .. } => Some(account),
             _ => None,
         }
     }
@@ -251,7 +279,9 @@ impl Request {
             | Self::SubjectErase { number, .. }
             | Self::SubjectRestrict { number, .. }
             | Self::SubjectRelease { number, .. }
-            | Self::SubjectNote { number, .. } => Some(number),
+            | Self::SubjectNote { number, .. }
+            | Self::OptOutAdd { number, .. }
+            | Self::OptOutRemove { number, .. } => Some(number),
             _ => None,
         }
     }
@@ -395,8 +425,21 @@ pub struct PersonSummary {
     pub restricted: bool,
     /// Corrections.
     pub notes: Vec<Note>,
+    /// Its entry on the list of those who opted out; nothing where it is not there.
+    pub opted_out: Option<OptOutRow>,
     /// When this was written, UTC.
     pub at: String,
+}
+
+/// A number on the list of those who opted out of an account's messages.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct OptOutRow {
+    /// What stands for the number.
+    pub token: String,
+    /// Since when it is there, UTC.
+    pub since: String,
+    /// How it came there: `word` or `operator`.
+    pub by: String,
 }
 
 /// What an erasure took out.
@@ -421,6 +464,9 @@ pub struct ErasedRow {
     pub receipts_dropped: u64,
     /// Who got the number, and must be told by the client.
     pub carriers: Vec<CarrierRow>,
+    /// Whether its token stays on the list of those who opted out, so that nothing is sent to it again.
+    #[serde(default)]
+    pub opted_out: bool,
 }
 
 impl ErasedRow {

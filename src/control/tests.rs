@@ -202,6 +202,8 @@ fn about_persons() -> Vec<Request> {
         Request::SubjectRestrict { account: account(), number: number() },
         Request::SubjectRelease { account: account(), number: number() },
         Request::SubjectNote { account: account(), number: number(), text: "moved".into() },
+        Request::OptOutAdd { account: account(), number: number() },
+        Request::OptOutRemove { account: account(), number: number() },
     ]
 }
 

@@ -5,6 +5,7 @@
 //! label is personal data.
 
 mod exporter;
+mod opt_outs;
 mod table;
 
 pub use exporter::{CONTENT_TYPE, Exporter, Samples};

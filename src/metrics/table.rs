@@ -1,6 +1,6 @@
 //! The table itself.
 
-use super::{Kind, Metric, Samples};
+use super::{Kind, Metric, Samples, opt_outs};
 use crate::admin::{Count, States};
 use crate::message::MessageState;
 use crate::policy::BreakerState;
@@ -218,6 +218,8 @@ pub const TABLE: &[Metric] = &[
             view.snapshot.accounts.iter().for_each(|row| samples.count(&[&row.system_id], row.inbound_waiting))
         },
     },
+    opt_outs::LISTED,
+    opt_outs::WORDS,
     Metric {
         name: "smppgate_carrier_links",
         kind: Kind::Gauge,
@@ -572,7 +574,7 @@ fn by_side(samples: &mut Samples<'_>, client: &[Count], carrier: &[Count]) {
     carrier.iter().for_each(|count| samples.count(&["carrier", &count.reason], count.count));
 }
 
-fn reasons<'a>(samples: &mut Samples<'_>, rows: impl Iterator<Item = (&'a String, &'a Vec<Count>)>) {
+pub(super) fn reasons<'a>(samples: &mut Samples<'_>, rows: impl Iterator<Item = (&'a String, &'a Vec<Count>)>) {
     for (name, counts) in rows {
         counts.iter().for_each(|count| samples.count(&[name, &count.reason], count.count));
     }

@@ -223,6 +223,10 @@ impl Decider {
                 // Told when the sweep that is under way is over, which may not know of it.
                 self.after.push(After::new(move || _ = reply.send(())));
             }
+            BridgeErrand::Relist(account, tokens, wish, reply) => {
+                let relisted = self.bridge.relist(account, &tokens, wish, now);
+                self.after.push(After::new(move || _ = reply.send(relisted)));
+            }
             BridgeErrand::Renew(Renew { policy, enrolled, taken, renewed }) => {
                 self.sweeps.rename(Arc::clone(&enrolled));
                 let enrolled = Box::new((*enrolled).clone());
@@ -270,6 +274,7 @@ impl Decider {
             blocks,
             archive: std::mem::take(&mut self.outbox.archive),
             cut: std::mem::take(&mut self.outbox.cut),
+            opt_outs: std::mem::take(&mut self.outbox.opt_outs),
         };
         let mailboxes = &self.mailboxes;
         let address = |(link, parcel): (LinkId, Parcel)| {

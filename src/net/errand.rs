@@ -12,15 +12,18 @@ use tokio::sync::oneshot;
 use super::fleet::Gone;
 use super::inbox::{Inbox, Mail, Stopped, WeakInbox};
 use super::tls::TlsError;
-use crate::bridge::{Cleared, Hits, Renewed, Standing, hits};
+use crate::bridge::{Cleared, Hits, Relisted, Renewed, Standing, hits};
 use crate::message::{AccountId, MessageId};
-use crate::policy::{Holds, Policy, Wanted};
-use crate::store::{ArchiveKey, Enrolled, Fault, KeptText, Position, Step, Store, Subject};
+use crate::policy::{Holds, Policy, Token, Wanted, Wish};
+use crate::store::{ArchiveKey, Enrolled, Fault, KeptText, Listed, OptOutKey, Position, Step, Store, Subject};
 
 /// Journal blocks read in one step: some hundred microseconds.
 const SCAN_BLOCKS: usize = 8;
 /// Archive blocks read in one step.
 const SEARCH_BLOCKS: usize = 4;
+
+/// Opted-out numbers read, or taken away, in one step: some hundred microseconds.
+pub const OPT_OUTS_STEP: usize = 1_000;
 
 /// A step, and whom to tell.
 #[derive(Debug)]
@@ -42,6 +45,8 @@ pub enum BridgeErrand {
     Erase(Vec<Hits>, oneshot::Sender<Cleared>),
     /// These numbers are held from now on.
     Hold(Arc<Holds>, oneshot::Sender<()>),
+    /// Puts numbers on an account's list of those who opted out, or takes them off; the reply comes once that is stored.
+    Relist(AccountId, Vec<Token>, Wish, oneshot::Sender<Relisted>),
     /// These rules are in force from now on.
     Renew(Renew),
 }
@@ -84,11 +89,16 @@ pub enum StoreErrand {
     },
     /// Looks for the texts of settled messages.
     Texts(Vec<MessageId>, oneshot::Sender<Result<Vec<Option<KeptText>>, Fault>>),
+    /// Reads so many opted-out numbers from this one on.
+    OptOuts(OptOutKey, usize, oneshot::Sender<Result<OptOuts, Fault>>),
     /// Destroys the keys of an account.
     Shred(AccountId, oneshot::Sender<Result<u64, Fault>>),
     /// Gives numbers to the names of accounts and of carriers that have none.
     Enroll(Vec<String>, Vec<String>, oneshot::Sender<Result<Enrolled, Fault>>),
 }
+
+/// Opted-out numbers, and what is known of each.
+pub type OptOuts = Vec<(OptOutKey, Listed)>;
 
 /// A step through the journal.
 #[derive(Debug, Default)]
@@ -136,6 +146,7 @@ impl StoreErrand {
                 let texts = messages.into_iter().map(|id| store.kept_text(id)).collect();
                 drop(reply.send(texts));
             }
+            Self::OptOuts(from, at_most, reply) => drop(reply.send(store.opt_outs(from, at_most))),
             Self::Shred(account, reply) => drop(reply.send(store.shred(account))),
             Self::Enroll(accounts, carriers, reply) => {
                 let accounts: Vec<&str> = accounts.iter().map(String::as_str).collect();
@@ -299,6 +310,22 @@ impl Registry {
     /// [`ErrandFault`].
     pub async fn texts(&self, messages: Vec<MessageId>) -> Result<Vec<Option<KeptText>>, ErrandFault> {
         Ok(self.ask(|reply| Errand::Store(StoreErrand::Texts(messages, reply))).await??)
+    }
+
+    /// Opted-out numbers of all accounts, from this one on.
+    ///
+    /// # Errors
+    /// [`ErrandFault`].
+    pub async fn opt_outs(&self, from: OptOutKey, at_most: usize) -> Result<OptOuts, ErrandFault> {
+        Ok(self.ask(|reply| Errand::Store(StoreErrand::OptOuts(from, at_most, reply))).await??)
+    }
+
+    /// Puts numbers on an account's list of those who opted out, or takes them off; durable when it returns.
+    ///
+    /// # Errors
+    /// [`ErrandFault`].
+    pub async fn relist(&self, account: AccountId, tokens: Vec<Token>, wish: Wish) -> Result<Relisted, ErrandFault> {
+        self.ask(|reply| Errand::Bridge(BridgeErrand::Relist(account, tokens, wish, reply))).await
     }
 
     /// Destroys the keys of an account whose records are gone: copies of the store cannot be read any more either. Says how

@@ -165,7 +165,8 @@ impl Writer {
 
     /// Stores the commit, however long it takes. `false`: the process stops and the store still refuses.
     fn commit(&mut self, commit: &Commit, done: &mut Done, orders: &mpsc::Receiver<Order>) -> bool {
-        if commit.blocks.is_empty() && commit.archive.is_empty() && commit.cut.is_empty() {
+        let changes_nothing = commit.blocks.is_empty() && commit.opt_outs.is_empty();
+        if changes_nothing && commit.archive.is_empty() && commit.cut.is_empty() {
             return true;
         }
         let mut wait = RETRY_WAIT.0;

@@ -38,7 +38,7 @@ pub use client_certificate::ClientCertificate;
 pub use credentials::{Directory, Entrance};
 pub use crowd::{Crowd, CrowdLimits, Place, Seat};
 pub use decide::Pulse;
-pub use errand::{BridgeErrand, Errand, ErrandFault, Registry, Scanned, StoreErrand};
+pub use errand::{BridgeErrand, Errand, ErrandFault, OPT_OUTS_STEP, OptOuts, Registry, Scanned, StoreErrand};
 pub use fleet::Wanted;
 pub use inbox::{INBOX_CAPACITY, Inbox, Mail, Stopped};
 pub use listen::listen;

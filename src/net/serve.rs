@@ -12,7 +12,7 @@ use super::carrier_link::Standing;
 use super::credentials::{Directory, Entrance};
 use super::crowd::{Crowd, CrowdLimits};
 use super::decide::{Decider, Pulse};
-use super::errand::Registry;
+use super::errand::{OPT_OUTS_STEP, Registry};
 use super::fleet::{Command, Connectors, Fleet, Office, Wanted};
 use super::inbox::{Inbox, Mail};
 use super::journal;
@@ -24,13 +24,15 @@ use super::sweeps::Sweeps;
 use super::tally::Tally;
 use super::tls::{ServerTls, TlsError, TlsFiles};
 use crate::audit::Recorder;
-use crate::bridge::{Bridge, Input};
+use crate::bridge::{Bridge, ForeignList, Input};
 use crate::clock::Clock;
 use crate::config::{Config, EncryptionConfig, Tls};
 use crate::limits;
 use crate::policy::{Holds, Policy, Token, TokenKey};
 use crate::session::Settings;
-use crate::store::{Durability, Enrolled, Fault, KeyFiles, MasterFiles, Progress, SledStore, Store, Tuning, Vault};
+use crate::store::{
+    Durability, Enrolled, Fault, KeyFiles, MasterFiles, OptOutKey, Progress, SledStore, Store, Tuning, Vault,
+};
 
 /// Why the server could not start, or ended early.
 #[derive(Debug, thiserror::Error)]
@@ -42,6 +44,14 @@ pub enum ServeError {
         path: String,
         /// Why.
         fault: Fault,
+    },
+    /// The lists of opted-out numbers cannot be used.
+    #[error("store {path}: {fault}")]
+    OptOuts {
+        /// Its folder.
+        path: String,
+        /// Why.
+        fault: ForeignList,
     },
     /// An address cannot be listened on.
     #[error("listen.{key} = \"{address}\": {reason}")]
@@ -318,7 +328,7 @@ async fn open(
     let (path, backlog) = (config.store.path.clone(), config.limits.backlog);
     let policy = Arc::clone(&config.policy);
     let (progress, mut steps) = mpsc::channel(1);
-    let opening = tokio::task::spawn_blocking(move || -> Result<_, Fault> {
+    let opening = tokio::task::spawn_blocking(move || -> Result<_, Unopened> {
         let Records { vault, key, held, graves, closed, recorder: _ } = records;
         let mut store = SledStore::open_sealed(&path, Tuning::default(), vault)?;
         let accounts: Vec<&str> = policy.accounts.iter().map(|account| account.system_id.as_str()).collect();
@@ -332,6 +342,7 @@ async fn open(
         }
         let bridge = Bridge::new((*policy).clone(), &enrolled, backlog, seed);
         let mut bridge = bridge.with_rights(holds.clone(), graves);
+        read_opt_outs(&store, &mut bridge)?;
         let mut damage = None;
         let recovered = store.recover(&mut |block, step| {
             // Only the newest step is of interest: one that finds no room is not.
@@ -341,7 +352,7 @@ async fn open(
             }
         })?;
         if let Some(fault) = damage {
-            return Err(fault);
+            return Err(fault.into());
         }
         let found = bridge.recovered(&recovered, clock.now());
         if found.behind_s > 1 {
@@ -367,11 +378,36 @@ async fn open(
     while let Some(step) = steps.recv().await {
         phase.send_replace(Phase::Recovering(step));
     }
+    let path = || config.store.path.display().to_string();
     match opening.await {
         Ok(Ok(opened)) => Ok(opened),
-        Ok(Err(fault)) => Err(ServeError::Store { path: config.store.path.display().to_string(), fault }),
+        Ok(Err(Unopened::Store(fault))) => Err(ServeError::Store { path: path(), fault }),
+        Ok(Err(Unopened::OptOuts(fault))) => Err(ServeError::OptOuts { path: path(), fault }),
         Err(_panicked) => Err(ServeError::Ended),
     }
+}
+
+/// Why there is no store or no bridge.
+enum Unopened {
+    Store(Fault),
+    OptOuts(ForeignList),
+}
+
+impl From<Fault> for Unopened {
+    fn from(fault: Fault) -> Self {
+        Self::Store(fault)
+    }
+}
+
+/// Gives the bridge the lists of opted-out numbers.
+fn read_opt_outs(store: &SledStore, bridge: &mut Bridge) -> Result<(), Unopened> {
+    let mut from = Some(OptOutKey::default());
+    while let Some(key) = from {
+        let entries = store.opt_outs(key, OPT_OUTS_STEP)?;
+        bridge.restore_opt_outs(&entries).map_err(Unopened::OptOuts)?;
+        from = entries.last().and_then(|(last, _)| last.next());
+    }
+    Ok(())
 }
 
 /// Where the keys of the store are.

@@ -15,6 +15,7 @@ pub mod habit;
 pub mod inbound;
 pub mod number;
 pub mod operator;
+pub mod opt_out;
 pub mod pace;
 pub mod retention;
 pub mod retry;
@@ -39,6 +40,7 @@ pub use habit::{Habits, NumberForm, ReceiptIds, Senders, Types};
 pub use inbound::{Inbound, InboundRule, Inbounds, Keyword, Target};
 pub use number::{Home, Number, destination, destination_or_short, dialled, dialled_from, source_is_valid};
 pub use operator::{Action, Denied, Operator, Role};
+pub use opt_out::{ListedBy, OptOutWords, Wish};
 pub use pace::Pace;
 pub use retention::{Class, Retention};
 pub use retry::{Next, OnUnknown, Outcome, Remedy, Statuses};
@@ -46,7 +48,7 @@ pub use route::{Destinations, OverRate, Route, Routes};
 pub use rule::{When, Won};
 pub use screen::{Objection, ScreenRule, Screens, Word};
 pub use sender::{Sender, SenderKind, SenderPattern};
-pub use subject::{Holds, NoNumber, Token, TokenKey, Wanted};
+pub use subject::{Holds, NoNumber, Token, TokenKey, Wanted, person};
 pub use throttle::{Cell, Rate, Verdict};
 pub use tier::{Member, Spread, Tiers};
 pub use transfer::{BadTransferBasis, NoTransfer, TransferBasis, Transfers};
@@ -112,6 +114,8 @@ pub struct Account {
     pub home: Option<Home>,
     /// What `data_coding` 0 is in its texts.
     pub alphabet: DefaultAlphabet,
+    /// The words by which handsets opt out of its messages and in again; `None` where it keeps no list.
+    pub opt_out: Option<Box<OptOutWords>>,
 }
 
 /// An upstream SMSC.

@@ -39,6 +39,12 @@ pub enum Action {
     SubjectRelease,
     /// Add a correction to the records of a number.
     SubjectNote,
+    /// See who opted out of an account's messages, by tokens.
+    OptOutList,
+    /// Put a number on that list.
+    OptOutAdd,
+    /// Take a number off it.
+    OptOutRemove,
     /// Read the audit log.
     AuditShow,
     /// Close binds.
@@ -72,6 +78,9 @@ const TABLE: &[(Action, &[Role])] = &[
     (Action::SubjectRestrict, &[Role::PrivacyOfficer]),
     (Action::SubjectRelease, &[Role::PrivacyOfficer]),
     (Action::SubjectNote, &[Role::PrivacyOfficer]),
+    (Action::OptOutList, &[Role::Operator, Role::PrivacyOfficer]),
+    (Action::OptOutAdd, &[Role::PrivacyOfficer]),
+    (Action::OptOutRemove, &[Role::PrivacyOfficer]),
     (Action::AuditShow, &[Role::PrivacyOfficer, Role::Auditor]),
     (Action::Unbind, &[Role::Operator, Role::PrivacyOfficer]),
     (Action::Drain, &[Role::Operator, Role::PrivacyOfficer]),
@@ -139,7 +148,7 @@ impl Role {
 
 impl Action {
     /// All actions.
-    pub const ALL: [Self; 19] = [
+    pub const ALL: [Self; 22] = [
         Self::Status,
         Self::Binds,
         Self::ApiShow,
@@ -149,6 +158,9 @@ impl Action {
         Self::SubjectRestrict,
         Self::SubjectRelease,
         Self::SubjectNote,
+        Self::OptOutList,
+        Self::OptOutAdd,
+        Self::OptOutRemove,
         Self::AuditShow,
         Self::Unbind,
         Self::Drain,
@@ -174,6 +186,9 @@ impl Action {
             Self::SubjectRestrict => "subject.restrict",
             Self::SubjectRelease => "subject.release",
             Self::SubjectNote => "subject.note",
+            Self::OptOutList => "optout.list",
+            Self::OptOutAdd => "optout.add",
+            Self::OptOutRemove => "optout.remove",
             Self::AuditShow => "audit.show",
             Self::Unbind => "bind.close",
             Self::Drain => "process.drain",
@@ -205,7 +220,12 @@ impl Action {
     fn is_of_an_account(self) -> bool {
         let is_named = matches!(
             self,
-            Self::Unbind | Self::AccountDisable | Self::AccountEnable | Self::AccountClose | Self::AccountReopen
+            Self::Unbind
+                | Self::AccountDisable
+                | Self::AccountEnable
+                | Self::AccountClose
+                | Self::AccountReopen
+                | Self::OptOutList
         );
         is_named || self.is_of_a_person()
     }
@@ -221,6 +241,8 @@ impl Action {
                 | Self::SubjectRestrict
                 | Self::SubjectRelease
                 | Self::SubjectNote
+                | Self::OptOutAdd
+                | Self::OptOutRemove
         )
     }
 }
@@ -266,7 +288,7 @@ mod tests {
     }
 
     /// Viewer, operator, privacy officer, auditor; then whether with some accounts only: its own, another, none named.
-    const EXPECTED: [(Action, &str, &str); 19] = [
+    const EXPECTED: [(Action, &str, &str); 22] = [
         (Action::Status, "vopa", "yny"),
         (Action::Binds, "vopa", "yny"),
         (Action::ApiShow, "vopa", "yny"),
@@ -276,6 +298,9 @@ mod tests {
         (Action::SubjectRestrict, "--p-", "ynn"),
         (Action::SubjectRelease, "--p-", "ynn"),
         (Action::SubjectNote, "--p-", "ynn"),
+        (Action::OptOutList, "-op-", "ynn"),
+        (Action::OptOutAdd, "--p-", "ynn"),
+        (Action::OptOutRemove, "--p-", "ynn"),
         (Action::AuditShow, "--pa", "nnn"),
         (Action::Unbind, "-op-", "ynn"),
         (Action::Drain, "-op-", "nnn"),

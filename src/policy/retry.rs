@@ -63,6 +63,9 @@ pub const ERROR_NO_CARRIER: u16 = 902;
 /// `err` of a message whose validity ended here.
 pub const ERROR_EXPIRED: u16 = 903;
 
+/// `err` of a message whose recipient opted out while it waited.
+pub const ERROR_OPTED_OUT: u16 = 904;
+
 /// What a status means for the message it answers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Meaning {

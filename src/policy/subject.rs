@@ -69,6 +69,13 @@ fn party(home: Option<Home>, address: &Address) -> Option<Number> {
     home.and_then(|home| home.destination(address).ok()).or_else(|| dialled(address))
 }
 
+/// The number of the person at an address, for an account whose national numbers are those of `home`. `None` where the
+/// address is none in international form: a name, a short code, a national number of nobody knows where.
+#[must_use]
+pub fn person(home: Option<Home>, address: &Address) -> Option<Number> {
+    party(home, address).filter(Number::is_international)
+}
+
 impl Number {
     /// A number in international form: 7 to 15 digits, the country first, `+` before them or not.
     ///
@@ -115,6 +122,12 @@ impl TokenKey {
         self.token(b"correlation", &key.to_le_bytes(), b"")
     }
 
+    /// The same for all tokens of this key: tells the tokens of another one.
+    #[must_use]
+    pub fn mark(&self) -> Token {
+        self.token(b"mark", b"", b"")
+    }
+
     /// A secret number that follows from this key and is the same each time.
     #[must_use]
     pub fn seed(&self) -> u64 {
@@ -134,6 +147,18 @@ impl TokenKey {
 }
 
 impl Token {
+    /// The token of these octets.
+    #[must_use]
+    pub fn of(octets: [u8; TOKEN_OCTETS]) -> Self {
+        Self(octets)
+    }
+
+    /// Its octets, as they may be stored.
+    #[must_use]
+    pub fn octets(self) -> [u8; TOKEN_OCTETS] {
+        self.0
+    }
+
     /// Reads what [`fmt::Display`] writes.
     #[must_use]
     pub fn parse(text: &str) -> Option<Self> {
@@ -330,6 +355,8 @@ mod tests {
             assert_eq!(Token::parse(text), None, "{text}");
         }
         assert_ne!(key(1).seed(), key(2).seed());
+        assert_ne!(key(1).mark(), key(2).mark());
+        assert_eq!(Token::of(token.octets()), token);
         assert!(!format!("{:?}", key(0x41)).contains("41"));
     }
 

@@ -1,6 +1,7 @@
 //! The store on a disk: two databases of the engine, and what is kept of them in memory.
 //!
 //! A commit is one batch for the archive and its flush, when it seals, and then one batch for the journal and its flush.
+//! Opted-out numbers are written before the archive's, and flushed with it.
 //! The engine refuses to go on after a failed write; it is dropped then, and opened again by the next call that writes.
 //! With a vault, blocks are sealed right before they go to the engine and opened right after they come from it.
 //!
@@ -17,6 +18,7 @@ use super::engine::{ACCOUNT, CARRIER, Engine, Kept, MARK, Mark, io_fault, name_k
 use super::files::{Disk, SystemDisk, make_folder};
 use super::index::ArchiveIndex;
 use super::names;
+use super::opt_out::{Listed, OptOutKey};
 use super::sled::{Changes, Tuning, unpanicked};
 use super::vault::{self, Subject, Vault};
 use super::witness::Witness;
@@ -231,7 +233,8 @@ impl Store for SledStore {
         }
         let numbers = commit.blocks.iter().map(|block| block.number).chain(commit.cut.iter().copied());
         mark.next_block = numbers.fold(mark.next_block, |next, number| next.max(number.saturating_add(1)));
-        mark.archivings += u64::from(!commit.archive.is_empty());
+        let archives = !commit.archive.is_empty() || !commit.opt_outs.is_empty();
+        mark.archivings += u64::from(archives);
         let archived = self.kept.archive.places(commit.archive.iter().map(|block| block.key));
         let stored = self.kept.journal.places(commit.blocks.iter().map(|block| block.number));
         self.make(&archived, &stored)?;
@@ -240,7 +243,9 @@ impl Store for SledStore {
         let mut archivings = self.put_archive(&archived, &commit.archive)?;
         let mut changes = self.put_journal(&stored, &commit.blocks)?;
         self.with_engine(doing, |engine| {
-            if !commit.archive.is_empty() {
+            if archives {
+                let opt_outs = commit.opt_outs.iter();
+                engine.opt_outs.apply(doing, opt_outs.map(|own| (own.key.encode(), own.listed.map(Listed::encode))))?;
                 engine.archive.renew(doing, archived.iter().map(|(_, slot)| *slot))?;
                 archivings.note(MARK, &mark.archivings.to_le_bytes());
                 // Flushed even where the journal is not: the cut must never be on the disk before what it cuts.
@@ -285,6 +290,15 @@ impl Store for SledStore {
         self.forget(&torn)?;
         let Mark { next_block, archived_to, .. } = self.kept.mark;
         Ok(Recovered { next_block, archived_to, blocks: total })
+    }
+
+    fn opt_outs(&self, from: OptOutKey, at_most: usize) -> Result<Vec<(OptOutKey, Listed)>, Fault> {
+        let doing = "reading the lists of opted-out numbers";
+        let engine = self.engine(doing)?;
+        let entries = unpanicked(doing, || engine.opt_outs.from(doing, &from.encode(), at_most))?;
+        let read = |key: &[u8], value: &[u8]| Some((OptOutKey::decode(key)?, Listed::decode(value)?));
+        let damaged = || Fault::Corrupt { doing, cause: "an entry has another form".to_owned() };
+        entries.iter().map(|(key, value)| read(key, value).ok_or_else(damaged)).collect()
     }
 
     fn replace(&mut self, put: &[ArchiveBlock], gone: &[ArchiveKey]) -> Result<(), Fault> {

@@ -14,7 +14,7 @@ use super::envelope;
 use super::files::Disk;
 use super::index::ArchiveIndex;
 use super::names::Names;
-use super::sled::{Database, Tuning, foreign};
+use super::sled::{Database, Entries, Tuning, foreign};
 use super::slots::Slots;
 use super::vault::Vault;
 use super::witness::Witness;
@@ -36,7 +36,7 @@ pub(super) struct Kept {
 pub(super) struct Mark {
     pub(super) next_block: u64,
     pub(super) archived_to: MessageId,
-    /// Changes to the archive but for what is forgotten. The archive counts them too, and is never behind: that is how
+    /// Changes to the archive and to the lists beside it but for what is forgotten. The archive counts them too, and is never behind: that is how
     /// a lost end of it is seen.
     pub(super) archivings: u64,
 }
@@ -45,6 +45,8 @@ pub(super) struct Mark {
 pub(super) struct Engine {
     pub(super) journal: Database,
     pub(super) archive: Database,
+    /// The lists of opted-out numbers, in the archive's log: they are kept for years.
+    pub(super) opt_outs: Entries,
 }
 
 impl Engine {
@@ -53,8 +55,9 @@ impl Engine {
         let doing = "opening the store";
         let archive = Database::open(doing, &path.join(ARCHIVE), tuning, disk, patient)?;
         let journal = Database::open(doing, &path.join(JOURNAL), tuning, disk, patient)?;
+        let opt_outs = archive.entries(doing, OPT_OUTS)?;
         disk.keep_names(path).map_err(|error| io_fault(doing, &error))?;
-        Ok(Self { journal, archive })
+        Ok(Self { journal, archive, opt_outs })
     }
 
     /// Reads everything but the journal's writes. `claimed` is the witness's; the vault must know all keys.
@@ -181,6 +184,8 @@ pub(super) fn io_fault(doing: &'static str, error: &io::Error) -> Fault {
 /// Folders of the two databases.
 const JOURNAL: &str = "journal";
 const ARCHIVE: &str = "archive";
+/// The tree of the opted-out numbers.
+const OPT_OUTS: &str = "opt-outs";
 /// What the process keeps in the same directory, and may have made before the store.
 const BESIDE: &[&str] =
     &["audit", "activity", "control.sock", "standing.json", "token.key", "keys", "master.key", "destroyed-keys"];

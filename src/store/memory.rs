@@ -10,6 +10,7 @@ use super::archive::{ArchiveBlock, ArchiveKey};
 use super::block::Block;
 use super::index::ArchiveIndex;
 use super::names::{self, Names};
+use super::opt_out::{Listed, OptOut, OptOutKey};
 use super::vault::{self, Subject, Vault};
 use super::{Commit, Durability, Enrolled, Fault, Health, Progress, Recovered, Store, check_cuts};
 use crate::clock::Unix;
@@ -52,6 +53,7 @@ struct State {
     archive: BTreeMap<ArchiveKey, Arc<[u8]>>,
     accounts: Names,
     carriers: Names,
+    opt_outs: BTreeMap<OptOutKey, Listed>,
     next_block: u64,
     archived_to: MessageId,
 }
@@ -62,6 +64,7 @@ enum Step {
     Archive { put: Vec<(ArchiveKey, Arc<[u8]>)>, remove: Vec<ArchiveKey>, archived_to: MessageId },
     Journal { put: Vec<(u64, Arc<[u8]>)>, cut: Vec<u64> },
     Names { accounts: Names, carriers: Names },
+    OptOuts { changes: Vec<OptOut> },
 }
 
 impl MemoryStore {
@@ -88,7 +91,8 @@ impl MemoryStore {
     }
 
     /// Like [`MemoryStore::crash`], but the first `steps` unflushed steps had reached the disk by themselves: an engine
-    /// may write early. A commit is one step for its archive blocks, when it has any, and one for its journal.
+    /// may write early. A commit is one step for its opted-out numbers and one for its archive blocks, when it has any, and
+    /// one for its journal.
     pub fn crash_keeping(&mut self, steps: usize) {
         for step in self.pending.drain(..).take(steps) {
             self.durable.take_step(step);
@@ -183,6 +187,14 @@ impl State {
                 self.accounts = accounts;
                 self.carriers = carriers;
             }
+            Step::OptOuts { changes } => {
+                for OptOut { key, listed } in changes {
+                    match listed {
+                        Some(listed) => drop(self.opt_outs.insert(key, listed)),
+                        None => drop(self.opt_outs.remove(&key)),
+                    }
+                }
+            }
         }
     }
 }
@@ -192,6 +204,9 @@ impl Store for MemoryStore {
         check_cuts(commit)?;
         let Self { vault, .. } = self;
         let mut steps = Vec::new();
+        if !commit.opt_outs.is_empty() {
+            steps.push(Step::OptOuts { changes: commit.opt_outs.clone() });
+        }
         let mut extents = Vec::with_capacity(commit.archive.len());
         if !commit.archive.is_empty() {
             let mut put = Vec::with_capacity(commit.archive.len());
@@ -243,6 +258,10 @@ impl Store for MemoryStore {
         }
         let State { next_block, archived_to, .. } = self.applied;
         Ok(Recovered { next_block, archived_to, blocks: done })
+    }
+
+    fn opt_outs(&self, from: OptOutKey, at_most: usize) -> Result<Vec<(OptOutKey, Listed)>, Fault> {
+        Ok(self.applied.opt_outs.range(from..).take(at_most).map(|(key, listed)| (*key, *listed)).collect())
     }
 
     fn replace(&mut self, put: &[ArchiveBlock], gone: &[ArchiveKey]) -> Result<(), Fault> {

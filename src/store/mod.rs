@@ -1,4 +1,5 @@
-//! What survives a restart: the journal of facts, the archive of settled messages, the names of accounts and carriers.
+//! What survives a restart: the journal of facts, the archive of settled messages, the numbers that accounts must not
+//! write to, the names of accounts and carriers.
 //!
 //! The bridge packs its facts into [`Block`]s; one [`Commit`] is a few of them. Live state is the bridge's and is rebuilt
 //! by [`Store::recover`]. When the messages of some blocks are settled, the bridge hands over [`ArchiveBlock`]s and names
@@ -18,6 +19,7 @@ mod files;
 mod index;
 pub mod memory;
 mod names;
+mod opt_out;
 #[cfg(test)]
 mod power_cut;
 mod sled;
@@ -34,6 +36,7 @@ pub use envelope::{Damage, VERSION};
 pub use erasure::{Asked, Step, Swept, SweptRecords};
 pub use index::ArchiveIndex;
 pub use memory::MemoryStore;
+pub use opt_out::{Listed, OptOut, OptOutKey};
 pub use vault::{KeyFault, KeyFigures, KeyFiles, MasterFiles, MasterKey, Subject, Vault};
 pub use write::{Accept, Inbound, NetworkError, Write};
 
@@ -49,6 +52,9 @@ pub struct Commit {
     pub archive: Vec<ArchiveBlock>,
     /// Numbers of journal blocks that are needed no more. A number that is not there is no fault.
     pub cut: Vec<u64>,
+    /// Changes to the lists of opted-out numbers, in order. After a crash they may be there without the blocks, and never
+    /// the blocks without them.
+    pub opt_outs: Vec<OptOut>,
 }
 
 /// When a commit counts as stored.
@@ -81,6 +87,12 @@ pub trait Store: Send {
     /// # Errors
     /// [`Fault::Damaged`] names the first damaged block; the blocks before it have been handed over.
     fn recover(&mut self, each: &mut dyn FnMut(Block, Progress)) -> Result<Recovered, Fault>;
+
+    /// At most `at_most` opted-out numbers from `from` on, in the order of their keys.
+    ///
+    /// # Errors
+    /// [`Fault::Corrupt`] when one is not what was written; other faults of the disk.
+    fn opt_outs(&self, from: OptOutKey, at_most: usize) -> Result<Vec<(OptOutKey, Listed)>, Fault>;
 
     /// Forgets at most `at_most` archive blocks whose hour has begun at `before`, class by class, oldest first, durably.
     /// Keys first: see [`Store::retire`].

@@ -15,8 +15,8 @@ use std::sync::{Arc, Mutex};
 use super::files::{Disk, SystemDisk};
 use super::vault::{self, KeyFault, KeyFiles, MasterFiles, Unopened, Vault};
 use super::{
-    Accept, ArchiveBuilder, ArchiveRecord, Block, BlockBuilder, Carriers, Commit, Durability, Party, SledStore, Store,
-    Tuning, Write,
+    Accept, ArchiveBuilder, ArchiveRecord, Block, BlockBuilder, Carriers, Commit, Durability, Listed, OptOut,
+    OptOutKey, Party, SledStore, Store, Tuning, Write,
 };
 use crate::clock::Unix;
 use crate::message::{AccountId, CarrierId, MessageId};
@@ -121,6 +121,13 @@ fn record(number: u64) -> ArchiveRecord {
     }
 }
 
+/// The entry of a list that comes with a block, and goes with the block [`LIVE`] behind it.
+fn entry(number: u64) -> (OptOutKey, Listed) {
+    let mut token = [0; 16];
+    token[..8].copy_from_slice(&number.to_be_bytes());
+    (OptOutKey { account: AccountId(1), token }, Listed { since: Unix(number), by: 0 })
+}
+
 /// Commits of one block each; the oldest blocks are sealed, and forgotten some hours later.
 #[derive(Default)]
 struct Load {
@@ -132,6 +139,11 @@ struct Load {
 impl Load {
     fn step(&mut self, store: &mut SledStore) {
         let mut commit = Commit { blocks: vec![block(self.next)], ..Commit::default() };
+        let (key, listed) = entry(self.next);
+        commit.opt_outs.push(OptOut { key, listed: Some(listed) });
+        if let Some(gone) = self.next.checked_sub(LIVE) {
+            commit.opt_outs.push(OptOut { key: entry(gone).0, listed: None });
+        }
         self.next += 1;
         if self.next - self.first > LIVE {
             let mut archive = ArchiveBuilder::new();
@@ -161,6 +173,9 @@ impl Load {
             assert!(found == block(number), "block {number} is gone: after {} commits comes {found:?}", self.next);
             number += 1;
         });
+        let listed = store.opt_outs(OptOutKey::default(), usize::MAX).expect("readable");
+        let expected: Vec<_> = (self.next.saturating_sub(LIVE)..self.next).map(entry).collect();
+        assert_eq!(listed, expected, "the list after {} commits", self.next);
         assert_eq!((number, recovered.expect("recovered").next_block), (self.next, self.next));
         for number in 0..self.first {
             let found = store.archived(MessageId(number)).expect("readable");

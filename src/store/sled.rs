@@ -1,5 +1,5 @@
-//! sled 0.34, as much of it as the store needs: blocks in numbered places, a few small values beside them, one batch and
-//! one flush at a time. No other file names sled.
+//! sled 0.34, as much of it as the store needs: blocks in numbered places, small values beside them, one batch and one
+//! flush at a time. No other file names sled.
 //!
 //! What sled is good and bad at decides the shape: it prices keys and not octets, hence few large values; it writes nodes
 //! of its tree anew with all that is in them, hence one place in each node (see `slots`), made while nodes are small,
@@ -42,6 +42,11 @@ pub(super) struct Database {
     db: Db,
     blocks: Tree,
     files: Files,
+}
+
+/// Small values under keys of their own, in the log of a database.
+pub(super) struct Entries {
+    tree: Tree,
 }
 
 /// Changes that are applied as one.
@@ -187,6 +192,11 @@ impl Database {
         self.blocks.get(key).map_err(because(doing))
     }
 
+    /// Small values beside the blocks, in a tree of this name.
+    pub(super) fn entries(&self, doing: &'static str, name: &str) -> Result<Entries, Fault> {
+        Ok(Entries { tree: self.db.open_tree(name).map_err(because(doing))? })
+    }
+
     /// Octets on the disk. Looks at every file.
     pub(super) fn octets(&self) -> u64 {
         self.db.size_on_disk().unwrap_or(0)
@@ -215,6 +225,29 @@ impl Database {
             }
         }
         Ok(())
+    }
+}
+
+impl Entries {
+    /// Puts or removes values, as one. On the disk with the next flush of the database, and before what follows.
+    pub(super) fn apply<K: AsRef<[u8]>, V: AsRef<[u8]>>(
+        &self,
+        doing: &'static str,
+        changes: impl IntoIterator<Item = (K, Option<V>)>,
+    ) -> Result<(), Fault> {
+        let mut batch = Batch::default();
+        for (key, value) in changes {
+            match value {
+                Some(value) => batch.insert(key.as_ref(), value.as_ref()),
+                None => batch.remove(key.as_ref()),
+            }
+        }
+        self.tree.apply_batch(batch).map_err(because(doing))
+    }
+
+    /// At most so many values from a key on, in the order of the keys.
+    pub(super) fn from(&self, doing: &'static str, key: &[u8], at_most: usize) -> Result<Vec<(IVec, IVec)>, Fault> {
+        self.tree.range(key..).take(at_most).map(|entry| entry.map_err(because(doing))).collect()
     }
 }
 

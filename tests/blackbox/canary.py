@@ -46,7 +46,7 @@ def test(case):
         case,
         [carriers[0].table(), carriers[1].table(), down],
         account=[
-            {"system_id": "acme", "password": PASSWORD, "countries": ["NO", "SE", "DK"], "max_binds": 100},
+            {"system_id": "acme", "password": PASSWORD, "countries": ["NO", "SE", "DK"], "max_binds": 100, "opt_out": True},
             # Its texts stay, but on no disk in the clear.
             {"system_id": "keeper", "password": PASSWORD, "body": "retain"},
         ],
@@ -249,6 +249,11 @@ def operators(gateway):
     said += command(gateway, "subject", "export", *of, given=f"{NUMBER}\n")
     said += command(gateway, "subject", "restrict", *of, *LETTER, "--reason", f"called from {NUMBER}", given=f"{NUMBER}\n")
     said += command(gateway, "subject", "release", *of, *LETTER, given=f"{NUMBER}\n")
+    said += command(gateway, "optout", "add", *of, *LETTER, "--reason", f"called from {NUMBER}", given=f"{NUMBER}\n")
+    said += command(gateway, "optout", "list", "--account", "acme")
+    said += command(gateway, "optout", "import", "--account", "acme", "--file", "-", *LETTER, given=f"{NUMBER}\n{TEXT}\n")
+    said += command(gateway, "subject", "export", *of, *LETTER, given=f"{NUMBER}\n")
+    said += command(gateway, "optout", "remove", *of, *LETTER, given=f"{NUMBER}\n")
     said += command(gateway, "subject", "erase", *of, *LETTER, given="4670827364\n")
     for words in (["status"], ["binds"], ["audit", "show"], ["audit", "verify"], ["report", "processing"]):
         said += command(gateway, *words)
@@ -274,6 +279,9 @@ def over_http():
     for more in ({"type": "access"}, {"type": "access", "unmask": True}, {"type": "erase"}, {"type": "note", "text": TEXT},
                  {"type": NUMBER}, {NUMBER: TEXT}, {"type": "access", "account": NUMBER}, {"type": "access", "number": TEXT}):
         said += ask("POST", subject, json.dumps({**person, **more}))
+    for more in ({"type": "add"}, {"type": "remove"}, {"type": "add", "number": TEXT}, {"type": "add", "account": NUMBER}):
+        said += ask("POST", "/v1/opt-outs", json.dumps({**person, **more}))
+    said += ask("GET", "/v1/accounts/acme/opt-outs") + ask("GET", f"/v1/accounts/{NUMBER}/opt-outs")
     for body, kind in ((f'{{"number": "{NUMBER}" {TEXT}', "application/json"), (f"number={NUMBER}", "text/plain"), (TEXT * 9000, "application/json")):
         said += ask("POST", subject, body, kind=kind)
     said += ask("POST", f"{subject}?number={NUMBER}", "{}")

@@ -11,6 +11,7 @@ mod habits;
 mod lanes;
 mod multi;
 mod notice;
+mod opt_outs;
 mod parameters;
 mod query;
 mod refusals;

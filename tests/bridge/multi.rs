@@ -8,11 +8,11 @@ use smppgate::policy::Rate;
 
 use crate::rig::{ACME, Gateway, Left, message, put};
 
-fn to(number: &[u8]) -> Destination<'static> {
+pub(crate) fn to(number: &[u8]) -> Destination<'static> {
     Destination::Sme(Address::new(1, 1, number).expect("a short number"))
 }
 
-fn multi(gateway: &mut Gateway, link: LinkId, list: &[Destination<'_>], sm: Sm<'_>) -> Left {
+pub(crate) fn multi(gateway: &mut Gateway, link: LinkId, list: &[Destination<'_>], sm: Sm<'_>) -> Left {
     let mut octets = Vec::new();
     let destinations = Destinations::write(list, &mut octets).expect("at most 254");
     let multi = SubmitMulti { destinations, sm };
@@ -22,7 +22,7 @@ fn multi(gateway: &mut Gateway, link: LinkId, list: &[Destination<'_>], sm: Sm<'
 }
 
 /// Failures as number and status.
-fn failures(answer: &Left) -> Vec<(Vec<u8>, u32)> {
+pub(crate) fn failures(answer: &Left) -> Vec<(Vec<u8>, u32)> {
     let failures = SubmitMultiResp::decode(&answer.body).failures();
     failures.map(|failure| (failure.address.octets().to_vec(), failure.status.0)).collect()
 }

@@ -3,17 +3,19 @@
 use std::collections::BTreeMap;
 
 use bytes::{Bytes, BytesMut};
-use smppgate::bridge::{Bridge, Cleared, Input, Outbox, Renewed, Tally, hits};
+use smppgate::bridge::{Bridge, Cleared, ForeignList, Input, Outbox, Renewed, Tally, hits};
 use smppgate::clock::{Mono, Now, Unix};
 use smppgate::config::Config;
+use smppgate::limits;
 use smppgate::message::{AccountId, CarrierId, LinkId};
 use smppgate::pdu::{
     Address, CommandId, CommandStatus, Frames, HEADER_LENGTH, Receipt, Sm, SmResp, encode_header_only, encode_resp,
 };
-use smppgate::policy::{Holds, Policy, Token, TokenKey, Wanted};
+use smppgate::policy::{Holds, Number, Policy, Token, TokenKey, Wanted, Wish};
 use smppgate::session::{BindMode, Event, Parcel, Span};
 use smppgate::store::{
-    ArchiveRecord, Commit, Durability, Enrolled, Health, MemoryStore, Position, Store, Swept, Vault, Write,
+    ArchiveRecord, Commit, Durability, Enrolled, Health, Listed, MemoryStore, OptOutKey, Position, Store, Swept, Vault,
+    Write,
 };
 
 /// When it all begins: 2026-01-02T15:30:00Z.
@@ -104,6 +106,8 @@ impl Gateway {
     }
 
     fn recover(&mut self) {
+        let entries = self.store.opt_outs(OptOutKey::default(), usize::MAX).expect("a whole store");
+        self.bridge.restore_opt_outs(&entries).expect("of the same key");
         let mut blocks = Vec::new();
         let recovered = self.store.recover(&mut |block, _| blocks.push(block)).expect("a whole store");
         for block in &blocks {
@@ -216,6 +220,7 @@ impl Gateway {
             blocks: self.bridge.close_commit(self.now, &mut self.outbox),
             archive: std::mem::take(&mut self.outbox.archive),
             cut: std::mem::take(&mut self.outbox.cut),
+            opt_outs: std::mem::take(&mut self.outbox.opt_outs),
         };
         self.commits += u64::from(commit != Commit::default());
         self.store.commit(&commit, Durability::Flushed).expect("nothing is scripted");
@@ -383,6 +388,34 @@ impl Gateway {
         self.holds = holds.clone();
         self.bridge.hold(holds);
         self.settle();
+    }
+
+    /// An operator puts a number on an account's list of those who opted out, or takes it off.
+    pub(crate) fn relist(&mut self, account: u16, number: &[u8], wish: Wish) {
+        let number = Number::international(std::str::from_utf8(number).expect("digits")).expect("a number");
+        let token = self.holds.key().number(AccountId(account), &number);
+        self.bridge.relist(AccountId(account), &[token], wish, self.now);
+        self.settle();
+    }
+
+    /// As many numbers as may be are on the lists, in memory only.
+    pub(crate) fn fill_opt_outs(&mut self) {
+        let listed = Listed { since: EPOCH, by: 1 };
+        for step in 0..limits::OPT_OUTS_MAX / 10_000 {
+            let token =
+                |number: u64| u128::from(step * 10_000 + number).wrapping_mul(0x9E37_79B9_7F4A_7C15).to_le_bytes();
+            let key = |number| OptOutKey { account: AccountId(OTHER), token: token(number) };
+            // One is there already.
+            let entries: Vec<_> = (u64::from(step == 0)..10_000).map(|number| (key(number), listed)).collect();
+            self.bridge.restore_opt_outs(&entries).expect("no mark is among them");
+        }
+    }
+
+    /// Whether the stored lists can be used with this key of tokens.
+    pub(crate) fn opens_with_key(&self, key: [u8; 32]) -> Result<(), ForeignList> {
+        let bridge = Bridge::new(self.policy.clone(), &self.enrolled, 1_000, 8);
+        let mut bridge = bridge.with_rights(Holds::none(TokenKey::new(&key)), []);
+        bridge.restore_opt_outs(&self.store.opt_outs(OptOutKey::default(), usize::MAX).expect("a whole store"))
     }
 
     pub(crate) fn tally(&self) -> Tally {

@@ -22,6 +22,7 @@ impl Row {
 
 const FIELDS: &str = "bridge/refusals::each_field_of_a_submit_sm_fails_by_its_own_status";
 const BIND: &str = "src/pdu/bind::each_field_fails_by_its_own_status";
+const OPT_OUTS: &str = "bridge/opt_outs::every_way_to_submit_is_refused";
 const MULTI: &str = "bridge/multi::each_wrong_submit_multi_fails_by_its_own_status";
 const CIRCUMSTANCES: &str = "bridge/refusals::a_message_is_refused_for_what_its_account_and_country_may";
 const GUARD: &str = "bridge/screens::inflated_traffic_is_counted_and_refused_where_it_is_said";
@@ -47,9 +48,12 @@ pub(crate) const CONTENT_REFUSED: CommandStatus = CommandStatus(0x401);
 /// What smppgate says of traffic that looks artificial; from the same range.
 pub(crate) const INFLATED_REFUSED: CommandStatus = CommandStatus(0x402);
 
+/// What smppgate says of recipients who want no more messages; from the same range.
+pub(crate) const OPTED_OUT_REFUSED: CommandStatus = CommandStatus(0x403);
+
 /// Statuses without a name in 3.4 that have a row: `ESME_RSERTYPUNAVAIL` of 5.0, and our own.
-pub(crate) const UNNAMED: [CommandStatus; 4] =
-    [CommandStatus(0x102), TRANSFER_REFUSED, CONTENT_REFUSED, INFLATED_REFUSED];
+pub(crate) const UNNAMED: [CommandStatus; 5] =
+    [CommandStatus(0x102), TRANSFER_REFUSED, CONTENT_REFUSED, INFLATED_REFUSED, OPTED_OUT_REFUSED];
 
 use CommandStatus as S;
 
@@ -214,7 +218,8 @@ pub(crate) const ROWS: &[Row] = &[
     Row {
         key: S::ESME_RX_T_APPN,
         to_clients: "",
-        to_carriers: "the store takes nothing, as many messages wait as may wait, or a part came before the first",
+        to_carriers: "the store takes nothing, as many messages wait as may wait, a part came before the first, or the lists of \
+                      those who opted out are full",
         tests: &[
             "inbound::what_cannot_be_taken_now_is_asked_for_again",
             "inbound::later_parts_follow_the_keyword_in_the_first",
@@ -264,6 +269,7 @@ pub(crate) const ROWS: &[Row] = &[
     ),
     clients(CONTENT_REFUSED, "the text has a word that a screen blocks", &[SCREENS]),
     clients(INFLATED_REFUSED, "the traffic looks artificially inflated, and its guard refuses such", &[GUARD]),
+    clients(OPTED_OUT_REFUSED, "the recipient opted out of the account's messages", &[OPT_OUTS]),
 ];
 
 /// What follows when a carrier answers a submit_sm with it, from the rules themselves, and the test of that.

@@ -542,6 +542,7 @@ impl ClientPlan {
             retention: Retention::default(),
             home: None,
             alphabet: DefaultAlphabet::default(),
+            opt_out: None,
         }
     }
 }

@@ -175,6 +175,7 @@ impl Process {
             blocks,
             archive: std::mem::take(&mut self.outbox.archive),
             cut: std::mem::take(&mut self.outbox.cut),
+            opt_outs: std::mem::take(&mut self.outbox.opt_outs),
         };
         if sweep {
             self.next_sweep = ctx.now + SWEEP_REST;

@@ -165,6 +165,9 @@ mod tests {
                     body
                 })
                 .into(),
+            "/v1/opt-outs" => {
+                ["add", "remove"].map(|kind| json!({ "type": kind, "account": "acme", "number": "+4791234567" })).into()
+            }
             _ => vec![json!({})],
         }
     }

@@ -85,6 +85,7 @@ pub fn part(name: &'static str) -> Field {
 }
 
 const ACCOUNT: Field = text("account", "The system_id of an account.", "\"acme\"");
+const NUMBER: Field = text("number", "The number with its country.", "\"+4791234567\"");
 const SUBJECT: [&str; 5] = ["access", "erase", "restrict", "release", "note"];
 
 const NONE: Endpoint = Endpoint {
@@ -173,7 +174,7 @@ pub const TABLE: &[Endpoint] = &[
         fields: &[
             needed(Field { form: Form::Word(&SUBJECT), ..text("type", "Which right.", "\"access\"") }),
             needed(ACCOUNT),
-            needed(text("number", "The number with its country.", "\"+4791234567\"")),
+            needed(NUMBER),
             text("text", "What a note says. No numbers.", "\"moved in May\""),
             Field {
                 form: Form::Flag,
@@ -182,6 +183,31 @@ pub const TABLE: &[Endpoint] = &[
         ],
         instructed: true,
         request: subject,
+        ..NONE
+    },
+    Endpoint {
+        path: "/v1/accounts/{account}/opt-outs",
+        about: "Who opted out of an account's messages: a token for each number, since when, and how.",
+        request: |given| Ok(Request::OptOutList { account: given.text("account") }),
+        ..NONE
+    },
+    Endpoint {
+        verb: Verb::Post,
+        path: "/v1/opt-outs",
+        about: "Puts a number on that list, so that nothing is sent to it, or takes it off.",
+        fields: &[
+            needed(Field { form: Form::Word(&["add", "remove"]), ..text("type", "Which of the two.", "\"add\"") }),
+            needed(ACCOUNT),
+            needed(NUMBER),
+        ],
+        instructed: true,
+        request: |given| {
+            let (account, number) = (given.text("account"), Written(given.text("number")));
+            Ok(match given.text("type").as_str() {
+                "add" => Request::OptOutAdd { account, number },
+                _ => Request::OptOutRemove { account, number },
+            })
+        },
         ..NONE
     },
     Endpoint {
