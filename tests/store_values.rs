@@ -326,6 +326,17 @@ fn a_block_filed_wrongly_or_written_by_a_newer_version_is_refused() {
 }
 
 #[test]
+fn a_blank_in_which_something_is_left_is_damaged() {
+    let mut octets = Vec::new();
+    Write::Blank { room: 6 }.encode(&mut octets);
+    let length = octets.len();
+    octets.push(7);
+    assert_eq!(Write::decode(&octets), Ok((Write::Blank { room: 6 }, length)), "what follows is not its own");
+    octets[length - 1] = 122;
+    assert_eq!(Write::decode(&octets), Err(Damage::Field));
+}
+
+#[test]
 fn nothing_personal_is_shown() {
     let body = *b"4791234567 secret";
     let party = Party::new(1, 1, b"4791234567").expect("fits");

@@ -258,8 +258,8 @@ impl<'a> Write<'a> {
             INBOUND => Self::Inbound(Inbound::decode(&mut reader)?),
             BLANK => {
                 let room = reader.u32()?;
-                reader.slice(room as usize)?;
-                Self::Blank { room }
+                let is_erased = reader.slice(room as usize)?.iter().all(|octet| *octet == 0);
+                if is_erased { Self::Blank { room } } else { return Err(Damage::Field) }
             }
             MARK => Self::Mark { next_id: MessageId(reader.u64()?) },
             found => return Err(Damage::Kind { found }),
