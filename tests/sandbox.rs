@@ -152,6 +152,15 @@ async fn a_dropped_connection_comes_back_and_loses_no_receipt() {
 }
 
 #[tokio::test]
+async fn a_dropped_connection_goes_on_with_its_schedule() {
+    let carrier = Carrier::start(&["--disconnect-after", "1000"]);
+    let words = ["--messages", "3000", "--rate", "2000", "--binds", "1", "--resubmit"];
+    let load = carrier.load(&words).await.unwrap();
+    carrier.stop().await;
+    assert!(load.connections_lost >= 2 && load.submit_seconds > 1.4, "faster than it was asked: {load:?}");
+}
+
+#[tokio::test]
 async fn every_fault_at_once_still_adds_up() {
     let carrier = Carrier::start(&[
         "--answer-delay",

@@ -78,10 +78,10 @@ pub(super) async fn drive(run: Rc<RefCell<Run>>, dial: Rc<Dial>, mode: BindMode,
     while must_wait() {
         tokio::time::sleep(Duration::from_millis(1)).await;
     }
-    let mut first = true;
+    let (mut first, mut pace) = (true, None);
     loop {
         let outcome = match connect(&run, &dial).await {
-            Ok(stream) => session(stream, &run, &dial, mode, Rc::clone(&nudge)).await,
+            Ok(stream) => session(stream, &run, &dial, mode, Rc::clone(&nudge), &mut pace).await,
             Err(error) if first => return run.borrow_mut().failure = Some(error),
             Err(_) => Outcome::Unanswered(""),
         };
@@ -119,18 +119,21 @@ async fn connect(run: &RefCell<Run>, dial: &Dial) -> Result<Box<dyn Stream>, San
     }
 }
 
+/// One connection; its schedule goes on in the next one.
 async fn session(
     stream: Box<dyn Stream>,
     run: &RefCell<Run>,
     dial: &Dial,
     mode: BindMode,
     nudge: Rc<Nudge>,
+    pace: &mut Option<Pace>,
 ) -> Outcome {
     let mut duplex = Duplex::new(stream, dial.clock, nudge);
     let mut link = {
         let mut run = run.borrow_mut();
         let give_up = dial.clock.now().mono.after(CONNECT_TIMEOUT);
         let mut link = Link::new(mode, &mut run, dial.links, give_up);
+        link.pace = pace.take();
         link.ask(duplex.output(), &run);
         link
     };
@@ -148,6 +151,7 @@ async fn session(
         }
     };
     link.end(&mut run.borrow_mut(), &outcome);
+    *pace = link.pace;
     duplex.close(Duration::from_secs(1)).await;
     outcome
 }
