@@ -12,6 +12,7 @@ use smppgate::pdu::{
 use smppgate::session::BindMode;
 use tokio_util::codec::Decoder;
 
+use crate::habits::written;
 use crate::ledger::{Asked, Ledger, Message, mobile_tag};
 use crate::net::Ctx;
 use crate::plan::{COUNTRIES, ClientPlan, PARTS_MAX, PASSWORD, account_name};
@@ -242,14 +243,14 @@ impl Esme {
                 Asked::Cancel(tag)
             }
             _ => {
-                let text = format!("#{tag}#r{revision}#");
+                let text = written(self.plan.alphabet, &format!("#{tag}#r{revision}#"));
                 let later = self.rng.chance(300);
                 let replace = ReplaceSm {
                     message_id: id.as_bytes(),
                     source,
                     schedule_delivery_time: if later { b"000000000010000R" } else { b"" },
                     registered_delivery: self.rng.pick(&self.plan.registered),
-                    short_message: text.as_bytes(),
+                    short_message: &text,
                     ..ReplaceSm::default()
                 };
                 replace.encode(sequence, &mut wire);
@@ -282,9 +283,9 @@ impl Esme {
             let begins = !head.is_empty() && text.len().is_multiple_of(153);
             text.push_str(if begins { &head } else { "x" });
         }
-        let mut payload = Vec::new();
+        let (mut text, mut payload) = (written(self.plan.alphabet, &text), Vec::new());
         if text.len() > 254 {
-            Tlv { tag: Tag::MESSAGE_PAYLOAD, value: text.as_bytes() }.encode(&mut payload);
+            Tlv { tag: Tag::MESSAGE_PAYLOAD, value: &text }.encode(&mut payload);
             text.clear();
         }
         part.into_iter().for_each(|(_, part)| join(part, &mut payload));
@@ -300,7 +301,7 @@ impl Esme {
             registered_delivery: registered,
             schedule_delivery_time: if schedule_s > 0 { &schedule } else { b"" },
             validity_period: if validity_s > 0 { &validity } else { b"" },
-            short_message: text.as_bytes(),
+            short_message: &text,
             tlvs: Tlvs::lenient(&payload),
             ..Sm::default()
         };
@@ -321,7 +322,7 @@ impl Esme {
             let long = |address: &Address| (address.ton(), address.npi(), address.octets().to_vec());
             let (source, destination) = (long(&sm.source), long(&sm.destination));
             if payload.is_empty() {
-                Tlv { tag: Tag::MESSAGE_PAYLOAD, value: text.as_bytes() }.encode(&mut payload);
+                Tlv { tag: Tag::MESSAGE_PAYLOAD, value: &text }.encode(&mut payload);
             }
             let data = DataSm {
                 source: LongAddress { ton: source.0, npi: source.1, octets: &source.2 },
@@ -431,7 +432,9 @@ impl Esme {
         assert_eq!(sm.source.octets(), handset(tag).as_bytes(), "{tag}");
         let has_payload = sm.short_message.is_empty();
         // A data_sm has no protocol_id, and a client of 3.3 gets no TLVs.
-        assert_eq!(has_payload, sm.protocol_id == 0 && self.plan.version >= 0x34, "{tag}");
+        let keeps_payload = sm.protocol_id == 0 && self.plan.version >= 0x34;
+        // What is turned into another alphabet goes where it fits.
+        assert!(has_payload == keeps_payload || self.plan.recoded, "{tag}");
         self.mobiles.push(tag);
     }
 

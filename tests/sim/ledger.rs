@@ -8,6 +8,7 @@ use smppgate::message::{MessageState, owes_receipt};
 use smppgate::pdu::{CommandId, CommandStatus, Frame, Frames, QuerySmResp, Receipt, Sm, SmResp};
 use smppgate::store::{Block, Inbound, Write};
 
+use crate::habits::readable;
 use crate::rules::Rules;
 
 /// One message, known by the number in its text.
@@ -121,6 +122,7 @@ pub(crate) enum Asked {
 
 /// How often a message's text was replaced: it says so behind its number.
 pub(crate) fn revision_of(text: &[u8]) -> u32 {
+    let text = readable(text);
     let behind = text.splitn(4, |octet| *octet == b'#').nth(2).unwrap_or_default();
     let digits = behind.strip_prefix(b"r").unwrap_or_default();
     std::str::from_utf8(digits).ok().and_then(|digits| digits.parse().ok()).unwrap_or(0)
@@ -152,10 +154,11 @@ pub(crate) fn tag_of(text: &[u8]) -> Option<u32> {
 
 /// The tag of a message from a handset.
 pub(crate) fn mobile_tag(text: &[u8]) -> Option<u32> {
-    number_between(text, b'@').map(|number| MOBILE | number)
+    number_between(text, b'*').map(|number| MOBILE | number)
 }
 
 fn number_between(text: &[u8], mark: u8) -> Option<u32> {
+    let text = readable(text);
     let digits = text.strip_prefix(&[mark])?;
     let end = digits.iter().position(|octet| *octet == mark)?;
     std::str::from_utf8(&digits[..end]).ok()?.parse().ok()

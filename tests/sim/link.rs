@@ -253,6 +253,9 @@ impl Link {
                 let tag = tag_of_sm(&sm).expect("we forward only what was tagged");
                 let durable = ledger.of(tag).revision;
                 assert_eq!(revision_of(sm.words()), durable, "{tag}: the text that leaves is the durable one");
+                if let Side::Carrier { carrier, .. } = self.side {
+                    ledger.rules.check_form(tag, carrier, &sm);
+                }
                 Some(tag)
             } else if let Some(tag) = mobile_tag(sm.text()) {
                 Some(tag)

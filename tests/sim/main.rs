@@ -7,6 +7,7 @@
 mod checks;
 mod esme;
 mod fleet;
+mod habits;
 mod lanes;
 mod ledger;
 mod link;

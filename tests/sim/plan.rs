@@ -12,6 +12,7 @@ use smppgate::policy::{
 };
 use smppgate::session::{BindMode, Settings};
 
+use crate::habits::draw;
 use crate::queue::{MS, S};
 use crate::rng::Rng;
 use crate::route::{RoutePlan, breaker, weights, when};
@@ -80,6 +81,9 @@ pub(crate) struct ClientPlan {
     pub(crate) objects_to: Vec<u16>,
     /// What a carrier must offer to get them; `None` for nothing.
     pub(crate) bases: Option<Vec<TransferBasis>>,
+    /// What it means by `data_coding` 0, and whether anybody means another than the GSM alphabet.
+    pub(crate) alphabet: DefaultAlphabet,
+    pub(crate) recoded: bool,
 }
 
 /// What a carrier is and how it behaves; shares are per mille.
@@ -98,6 +102,8 @@ pub(crate) struct CarrierPlan {
     pub(crate) refuse: u32,
     pub(crate) statuses: Vec<u32>,
     pub(crate) payload: bool,
+    /// What it wants otherwise; [`Self::payload`] apart.
+    pub(crate) habits: Habits,
     /// Messages per second beyond which it says ESME_RTHROTTLED.
     pub(crate) capacity: Option<u64>,
     pub(crate) answer_after: (u64, u64),
@@ -195,6 +201,8 @@ impl ClientPlan {
             reconnect_after: (S, S),
             objects_to: Vec::new(),
             bases: None,
+            alphabet: DefaultAlphabet::default(),
+            recoded: false,
         }
     }
 
@@ -233,6 +241,8 @@ impl ClientPlan {
             reconnect_after: rng.pick(&[(MS, 100 * MS), (S, 20 * S)]),
             objects_to: Vec::new(),
             bases: None,
+            alphabet: DefaultAlphabet::default(),
+            recoded: false,
         }
     }
 }
@@ -252,6 +262,7 @@ impl CarrierPlan {
             refuse: 0,
             statuses: vec![0x0B],
             payload: true,
+            habits: Habits::default(),
             capacity: None,
             answer_after: (MS, MS),
             answer_late: 0,
@@ -449,6 +460,10 @@ impl Plan {
         let rules = &mut Rng::of(seed, "rules");
         clients.iter_mut().for_each(|client| client.bases = bases(rules));
         carriers.iter_mut().for_each(|carrier| carrier.basis = basis(rules));
+        let habits = &mut Rng::of(seed, "habits");
+        if habits.chance(400) {
+            draw(habits, &mut clients, &mut carriers);
+        }
         let reload_every = if rules.chance(500) { rules.within((S, 20 * S)) } else { 0 };
         Self {
             seed,
@@ -541,7 +556,7 @@ impl ClientPlan {
             guard: None,
             retention: Retention::default(),
             home: None,
-            alphabet: DefaultAlphabet::default(),
+            alphabet: self.alphabet,
             opt_out: None,
         }
     }
@@ -560,7 +575,7 @@ impl CarrierPlan {
             country: None,
             transfer_basis: self.basis,
             effective_from: self.effective_from,
-            habits: Habits { payload: self.payload, ..Habits::default() },
+            habits: Habits { payload: self.payload, ..self.habits.clone() },
         }
     }
 }

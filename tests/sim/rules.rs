@@ -4,8 +4,10 @@
 use std::collections::VecDeque;
 
 use smppgate::bridge::Input;
+use smppgate::pdu::Sm;
 use smppgate::policy::TransferBasis;
 
+use crate::habits::{change, suits};
 use crate::plan::Plan;
 use crate::process::enroll;
 use crate::queue::{Event, MIN, MS, S};
@@ -49,6 +51,12 @@ impl Rules {
         let fits = |plan: &Plan| leads(plan) && permits(plan);
         assert!(self.plans.iter().any(fits), "{tag}: client {client} has no route by carrier {carrier}");
     }
+
+    /// A message leaves as its carrier wants it at this moment.
+    pub(crate) fn check_form(&self, tag: u32, carrier: usize, sm: &Sm<'_>) {
+        let suits = |plan: &Plan| suits(&plan.carriers[carrier].carrier(carrier).habits, sm);
+        assert!(self.plans.iter().any(suits), "{tag}: carrier {carrier} does not want it so: {sm:?}");
+    }
 }
 
 /// What a carrier offers.
@@ -76,7 +84,8 @@ impl World {
         self.ctx.after(0, Event::Decide);
     }
 
-    /// An objection comes or goes, a basis changes, a route leads elsewhere, a carrier comes or goes.
+    /// An objection comes or goes, a basis changes, a carrier wants something else, a route leads elsewhere, a carrier comes or
+    /// goes.
     pub(crate) fn reload_by_chance(&mut self) {
         if self.healed {
             return;
@@ -94,12 +103,13 @@ impl World {
             let carriers = plan.carriers.len() as u64;
             let (client, carrier) = (rng.below(plan.clients.len() as u64), rng.below(carriers));
             let (client, own) = (&mut plan.clients[client as usize], carrier as u16);
-            match rng.below(5) {
+            match rng.below(6) {
                 0 if client.objects_to.contains(&own) => client.objects_to.retain(|other| *other != own),
                 0 => client.objects_to.push(own),
                 1 => client.objects_to.clear(),
                 2 => client.bases = bases(&mut rng),
                 3 => plan.carriers[carrier as usize].basis = basis(&mut rng),
+                4 => change(&mut rng, &mut plan.carriers[carrier as usize]),
                 _ => {
                     let route = rng.below(plan.routes.len() as u64) as usize;
                     let mut order = plan.listed();

@@ -11,6 +11,7 @@ use smppgate::policy::OnUnknown;
 use smppgate::session::BindMode;
 use tokio_util::codec::Decoder;
 
+use crate::habits::written;
 use crate::ledger::{Ledger, MOBILE, Mobile, tag_of_sm};
 use crate::net::Ctx;
 use crate::plan::CarrierPlan;
@@ -204,9 +205,6 @@ impl Smsc {
         let sequence = frame.header.sequence;
         let sm = Sm::decode(frame.body).expect("we forward what can be read");
         let tag = tag_of_sm(&sm).expect("we forward only what was tagged");
-        // What was accepted for other carriers may come to this one when the rules change.
-        let may = self.plan.payload || ledger.rules.have_changed;
-        assert!(may || sm.tlvs.find(Tag::MESSAGE_PAYLOAD).is_none(), "{tag}: it takes no payload");
         assert_eq!(sm.registered_delivery & 0b11, 1, "a receipt is always asked for");
         assert!(sm.schedule_delivery_time.is_empty(), "scheduling is done here");
         self.seen.push(ctx.now);
@@ -262,6 +260,8 @@ impl Smsc {
             self.untold.insert(tag, (number, destination.to_vec()));
             return;
         }
+        let digits = destination.iter().position(|octet| (b'1'..=b'9').contains(octet)).unwrap_or_default();
+        let destination = &destination[digits..];
         let early = self.rng.chance(self.plan.receipt_early);
         let first = if early { answer_after / 2 } else { answer_after + self.rng.within(self.plan.receipt_after) };
         let failed = self.rng.chance(self.plan.receipt_fails);
@@ -402,11 +402,12 @@ impl Smsc {
         let Written { tag, to, .. } = &self.mobiles[mobile];
         ledger.mobiles.get_mut(tag).expect("made above").written += 1;
         ctx.note("carrier: from a handset", &[self.index as u64, u64::from(*tag)]);
-        let (text, from) = (format!("@{}@", tag & !MOBILE), handset(*tag));
+        let text = written(self.plan.habits.alphabet, &format!("*{}*", tag & !MOBILE));
+        let from = handset(*tag);
         let mut wire = BytesMut::new();
         if tag % 3 == 0 {
             let mut tlvs = Vec::new();
-            Tlv { tag: Tag::MESSAGE_PAYLOAD, value: text.as_bytes() }.encode(&mut tlvs);
+            Tlv { tag: Tag::MESSAGE_PAYLOAD, value: &text }.encode(&mut tlvs);
             let address = |octets| LongAddress { ton: 1, npi: 1, octets };
             let (source, destination) = (address(from.as_bytes()), address(to.as_bytes()));
             let data = DataSm { source, destination, tlvs: Tlvs::lenient(&tlvs), ..DataSm::default() };
@@ -414,7 +415,7 @@ impl Smsc {
         } else {
             let address = |text: &str| Address::new(1, 1, text.as_bytes()).expect("a short number");
             let (source, destination) = (address(&from), address(to));
-            let sm = Sm { source, destination, protocol_id: 7, short_message: text.as_bytes(), ..Sm::default() };
+            let sm = Sm { source, destination, protocol_id: 7, short_message: &text, ..Sm::default() };
             sm.encode(CommandId::DELIVER_SM, sequence, &mut wire);
         }
         ctx.send(conn, true, &wire);
