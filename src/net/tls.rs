@@ -186,12 +186,16 @@ impl ServerTls {
                 _ = stop.wait_for(|wish| *wish) => return,
                 () = sleep(LOOK) => {}
             }
-            let own = Arc::clone(&self);
+            let (own, listener) = (Arc::clone(&self), if self.takes_any { "api" } else { "smpps" });
             match tokio::task::spawn_blocking(move || own.reload()).await {
                 Ok(Ok(false)) => {}
-                Ok(Ok(true)) => tracing::info!(file = %self.files.certificate.display(), "certificate reloaded"),
-                Ok(Err(error)) => tracing::error!(%error, "the certificate in use stays: the new one does not load"),
-                Err(error) => tracing::error!(%error, "the certificate could not be looked at"),
+                Ok(Ok(true)) => {
+                    tracing::info!(listener, file = %self.files.certificate.display(), "certificate reloaded")
+                }
+                Ok(Err(error)) => {
+                    tracing::error!(listener, %error, "the certificate in use stays: the new one does not load")
+                }
+                Err(error) => tracing::error!(listener, %error, "the certificate could not be looked at"),
             }
         }
     }
