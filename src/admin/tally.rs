@@ -43,7 +43,7 @@ impl LinkRow {
 }
 
 fn account(name: &str, own: &AccountTally, policy: &Policy) -> AccountRow {
-    let rules = policy.accounts.iter().find(|account| account.system_id == name);
+    let rules = policy.account_of(name);
     AccountRow {
         system_id: name.to_owned(),
         binds: u64::from(own.binds),

@@ -85,8 +85,7 @@ impl Privacy {
 
 /// Whether an account of this name keeps a list.
 fn keeps(registry: &Registry, account: &str) -> bool {
-    let mut accounts = registry.policy.accounts.iter();
-    accounts.any(|own| own.system_id == account && own.opt_out.is_some())
+    registry.policy.account_of(account).is_some_and(|own| own.opt_out.is_some())
 }
 
 fn row(key: OptOutKey, listed: Listed) -> OptOutRow {

@@ -137,7 +137,7 @@ impl Privacy {
             let standings = registry.stand(records.iter().map(named).collect()).await.map_err(said)?;
             for ((block, offset), standing) in records.iter().zip(standings) {
                 let (Some(standing), Ok(write)) = (standing, block.write_at(*offset)) else { continue };
-                let Some(row) = journal_row(&registry, &write, &standing, &retention, unmask) else { continue };
+                let Some(row) = journal_row(&registry, &write, &standing, retention, unmask) else { continue };
                 texts += shown_text(&row);
                 shown.extend(write.id());
                 send(rows, &row).await?;
@@ -321,8 +321,7 @@ impl Privacy {
     /// Closes an account: its records go through their stages from now on.
     pub(super) async fn close(&self, account: &str, instruction: &str) -> Result<String, Refusal> {
         let (registry, now) = (self.registry()?, self.clock.now().unix);
-        let retention = registry.policy.accounts.iter().find(|own| own.system_id == account);
-        let retention = retention.map_or(&registry.policy.retention, |own| &own.retention);
+        let retention = registry.policy.retention_of(account);
         let closing = Closing::new(now, self.decided(instruction).instruction, retention);
         let said = format!(
             "account {account} is closed: its records are set aside until {}, sealed until {}, and destroyed then",

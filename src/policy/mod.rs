@@ -169,17 +169,22 @@ impl Policy {
         u16::try_from(position).ok()
     }
 
+    /// The account of this name.
+    #[must_use]
+    pub fn account_of(&self, system_id: &str) -> Option<&Account> {
+        self.accounts.iter().find(|account| account.system_id == system_id)
+    }
+
     /// The country whose national numbers the account of this name writes, if it says so.
     #[must_use]
     pub fn home_of(&self, system_id: &str) -> Option<Home> {
-        self.accounts.iter().find(|account| account.system_id == system_id).and_then(|account| account.home)
+        self.account_of(system_id).and_then(|account| account.home)
     }
 
     /// How long the data of the account of this name is kept: as it says, or as for all.
     #[must_use]
-    pub fn retention_of(&self, system_id: &str) -> Retention {
-        let own = self.accounts.iter().find(|account| account.system_id == system_id);
-        own.map_or(&self.retention, |account| &account.retention).clone()
+    pub fn retention_of(&self, system_id: &str) -> &Retention {
+        self.account_of(system_id).map_or(&self.retention, |account| &account.retention)
     }
 
     /// The account that this name and password open, at the same cost whether the name exists or not. With password

@@ -11,7 +11,7 @@ import threading
 
 import rig
 import smpp
-from privacy import LETTER, Command, subject
+from privacy import LETTER, Command, close_for_good, subject
 
 OWN, NUMBER, WAITING, ANOTHER = "4759440000", "4791234567", "4791234568", "4790000001"
 OPTED_OUT = 0x403
@@ -174,14 +174,7 @@ def reloaded(case, gateway, carrier):
 
 def closed(case, gateway, carrier):
     """The list goes with the records of a closed account."""
-    Command(gateway, "account", "close", "--account", "acme", *LETTER)
-    gateway.stop()
-    file = gateway.data / "standing.json"
-    standing = json.loads(file.read_text())
-    standing["persons"]["closed"]["acme"].update(aside_until_ms=1, sealed_until_ms=2)
-    file.write_text(json.dumps(standing))
-    gateway.start()
-    rig.wait("its records are destroyed", lambda: "account.destroy done" in Command(gateway, "audit", "show").out, 60)
+    close_for_good(gateway, "acme")
     case.check("0 numbers" in opt_out(gateway, "list").error, "the list of a closed account is destroyed with its records")
 
 

@@ -223,6 +223,18 @@ def killed(case, gateway):
     case.check(True, "an erasure that a kill cut is done after the next start")
 
 
+def close_for_good(gateway, account):
+    """Closes an account and destroys its records: the end of both periods is written into the past while the process is down."""
+    Command(gateway, "account", "close", "--account", account, *LETTER)
+    gateway.stop()
+    file = gateway.data / "standing.json"
+    standing = json.loads(file.read_text())
+    standing["persons"]["closed"][account].update(aside_until_ms=1, sealed_until_ms=2)
+    file.write_text(json.dumps(standing))
+    gateway.start()
+    rig.wait("its records are destroyed", lambda: "account.destroy done" in Command(gateway, "audit", "show").out, 60)
+
+
 def closing(case, gateway):
     account = ("--account", "other")
     records = len(shown(gateway, account="other"))
@@ -241,15 +253,7 @@ def closing(case, gateway):
     case.check(hidden.code == 1 and "set aside" in hidden.error, "its records are not shown", hidden.error)
     done = Command(gateway, "account", "reopen", *account, *LETTER)
     case.check(done.code == 0 and len(shown(gateway, account="other")) == records, "reopened, all is back", done.error)
-    # The end of both periods, written into the past while the process is down.
-    Command(gateway, "account", "close", *account, *LETTER)
-    gateway.stop()
-    file = gateway.data / "standing.json"
-    standing = json.loads(file.read_text())
-    standing["persons"]["closed"]["other"].update(aside_until_ms=1, sealed_until_ms=2)
-    file.write_text(json.dumps(standing))
-    gateway.start()
-    rig.wait("its records are destroyed", lambda: "account.destroy done" in Command(gateway, "audit", "show").out, 60)
+    close_for_good(gateway, "other")
     done = Command(gateway, "account", "reopen", *account, *LETTER)
     case.check("were destroyed" in done.error and shown(gateway, account="other") == [], "then nothing comes back", done.error)
 

@@ -75,6 +75,16 @@ impl Carrier {
         assert!(matches!(told, Mail::Input(Input::CarrierRefused { carrier: FJORD })), "{told:?}");
     }
 
+    /// Agrees to the unbind that was asked: the link ends, and nobody dials again.
+    async fn unbound(&mut self, mut peer: Peer, sequence: u32, desk: &mut Desk, known: &Known) {
+        peer.send(&pdu(CommandId::UNBIND_RESP, CommandStatus::ESME_ROK, sequence, &[])).await;
+        peer.expect_end().await;
+        drop(peer);
+        desk.closed(known).await;
+        timeout(FOREVER, &mut self.task).await.unwrap().unwrap();
+        assert!(self.dialled.recv().await.is_none());
+    }
+
     /// How long until the next connection, which is bound.
     async fn bound_again(&mut self, desk: &mut Desk) -> (Peer, Known, Duration) {
         let started = Instant::now();
@@ -176,12 +186,7 @@ async fn a_stop_unbinds_and_ends_the_dialling() {
     carrier.stop.send(true).unwrap();
     let (header, _) = peer.receive().await.unwrap();
     assert_eq!(header.id, CommandId::UNBIND);
-    peer.send(&pdu(CommandId::UNBIND_RESP, CommandStatus::ESME_ROK, header.sequence, &[])).await;
-    peer.expect_end().await;
-    drop(peer);
-    desk.closed(&known).await;
-    timeout(FOREVER, carrier.task).await.unwrap().unwrap();
-    assert!(carrier.dialled.recv().await.is_none());
+    carrier.unbound(peer, header.sequence, &mut desk, &known).await;
 }
 
 #[tokio::test(start_paused = true)]
@@ -202,12 +207,7 @@ async fn a_link_that_is_not_wanted_awaits_its_answers_takes_nothing_more_and_doe
     assert!(matches!(events[..], [Event::Response { token: 5, status: CommandStatus::ESME_ROK, .. }]), "{events:?}");
     let (header, _) = peer.receive().await.unwrap();
     assert_eq!(header.id, CommandId::UNBIND, "nothing else was written");
-    peer.send(&pdu(CommandId::UNBIND_RESP, CommandStatus::ESME_ROK, header.sequence, &[])).await;
-    peer.expect_end().await;
-    drop(peer);
-    desk.closed(&known).await;
-    timeout(FOREVER, carrier.task).await.unwrap().unwrap();
-    assert!(carrier.dialled.recv().await.is_none());
+    carrier.unbound(peer, header.sequence, &mut desk, &known).await;
     assert!(!carrier.berth.is_bound() && carrier.berth.is_leaving());
     assert_eq!(carrier.dial.standing(), Standing::Bound, "which is nothing about the carrier");
 }
